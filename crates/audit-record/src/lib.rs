@@ -1,1 +1,14 @@
-//! Skeleton.
+//! What the programs write down and the auditors read: session records and the digest of what was shown.
+//!
+//! Pure where it can be: [`session`] gives the lines' shape, [`chain`] their linking and verification, [`digest`] the
+//! canonical digest of a session's output. Only [`journal`] touches a file, since appending without tearing is the point.
+
+pub mod chain;
+pub mod digest;
+pub mod journal;
+pub mod session;
+
+pub use chain::{ChainError, Verified, verify};
+pub use digest::{Checkpoint, OutputDigest};
+pub use journal::{Journal, JournalError};
+pub use session::{FORMAT_VERSION, SessionEnd, SessionLine, SessionStart};

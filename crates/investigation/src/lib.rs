@@ -1,1 +1,12 @@
-//! Skeleton.
+//! The words that the three programs share about an investigation task: ARNs, ids, tags.
+//!
+//! Pure: owns parsing and naming, never asks AWS or Boundary anything. Every value that comes from a tag or an API answer
+//! is hostile until a type of this crate has accepted it.
+
+pub mod arn;
+pub mod ids;
+pub mod tags;
+
+pub use arn::{ArnError, ClusterRef, TaskArn, TaskRef, ssm_target};
+pub use ids::{BoundarySessionId, IdError};
+pub use tags::{InvestigationKey, TaskLabels};

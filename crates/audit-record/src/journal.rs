@@ -1,0 +1,119 @@
+//! The journal file: appends whole, linked lines, also when many programs write at once.
+//!
+//! Owns the file and its lock. A line is written by one `write` under an exclusive lock and then synced, so no reader and no
+//! other writer ever sees half a line unless the machine died in between; such a fragment is closed and linked over.
+
+use crate::chain::{ChainedLine, GENESIS, link};
+use crate::session::SessionLine;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The longest line that is searched for when the last one is read back.
+const LAST_LINE_MAX: u64 = 256 * 1024;
+
+/// Why the journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The folder cannot be made.
+    #[error("failed to create the folder `{}`", .0.display())]
+    Folder(PathBuf, #[source] io::Error),
+    /// The file cannot be opened for appending.
+    #[error("failed to open `{}` for appending", .0.display())]
+    Open(PathBuf, #[source] io::Error),
+    /// The file's lock cannot be had.
+    #[error("failed to lock `{}`", .0.display())]
+    Lock(PathBuf, #[source] io::Error),
+    /// The line cannot be written to the end.
+    #[error("failed to write to `{}`", .0.display())]
+    Write(PathBuf, #[source] io::Error),
+    /// The line cannot be put into JSON.
+    #[error("failed to encode the record")]
+    Encode(#[source] serde_json::Error),
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+}
+
+impl Journal {
+    /// Opens (or creates, for its owner alone) the journal file and proves that it can be locked.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the folder or file cannot be made or locked.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        if let Some(folder) = path.parent() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(|e| JournalError::Folder(folder.to_owned(), e))?;
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|e| JournalError::Open(path.to_owned(), e))?;
+        let journal = Self { path: path.to_owned(), file };
+        journal.file.lock_shared().map_err(|e| JournalError::Lock(journal.path.clone(), e))?;
+        journal.file.unlock().map_err(|e| JournalError::Lock(journal.path.clone(), e))?;
+        Ok(journal)
+    }
+
+    /// Where the journal is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends one record and waits until it is on disk. Blocks while another program appends.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it cannot be locked, encoded or written.
+    pub fn append(&mut self, record: SessionLine) -> Result<(), JournalError> {
+        self.file.lock().map_err(|e| JournalError::Lock(self.path.clone(), e))?;
+        let result = self.append_locked(record);
+        let unlocked = self.file.unlock().map_err(|e| JournalError::Lock(self.path.clone(), e));
+        result.and(unlocked)
+    }
+
+    fn append_locked(&mut self, record: SessionLine) -> Result<(), JournalError> {
+        let path = self.path.clone();
+        let last = last_line(&mut self.file).map_err(|e| JournalError::Write(path.clone(), e))?;
+        let prev_sha256 = last.as_ref().map_or_else(|| GENESIS.to_owned(), |last| link(&last.bytes));
+        let mut bytes = Vec::new();
+        if last.is_some_and(|last| !last.finished) {
+            bytes.push(b'\n');
+        }
+        serde_json::to_writer(&mut bytes, &ChainedLine { prev_sha256, record }).map_err(JournalError::Encode)?;
+        bytes.push(b'\n');
+        self.file.write_all(&bytes).and_then(|()| self.file.sync_data()).map_err(|e| JournalError::Write(path, e))
+    }
+}
+
+struct LastLine {
+    bytes: Vec<u8>,
+    finished: bool,
+}
+
+fn last_line(file: &mut File) -> io::Result<Option<LastLine>> {
+    let length = file.seek(SeekFrom::End(0))?;
+    if length == 0 {
+        return Ok(None);
+    }
+    let start = length.saturating_sub(LAST_LINE_MAX);
+    file.seek(SeekFrom::Start(start))?;
+    let mut tail = Vec::new();
+    file.take(length - start).read_to_end(&mut tail)?;
+    let finished = tail.last() == Some(&b'\n');
+    if finished {
+        tail.pop();
+    }
+    let begin = tail.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    Ok(Some(LastLine { bytes: tail.split_off(begin), finished }))
+}
