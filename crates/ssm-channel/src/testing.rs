@@ -1,0 +1,1 @@
+//! Loopback servers for this crate's tests.
