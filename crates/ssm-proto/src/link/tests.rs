@@ -1,0 +1,1 @@
+//! Stage tests of the link.
