@@ -1,1 +1,35 @@
-//! Skeleton.
+//! The whole world of the toolkit on loopback, in one process: ECS, SSM, STS and KMS, the SSM message gateway with a
+//! real PTY behind a faithful agent, a Boundary worker and a stand-in for `boundary connect`.
+//!
+//! It owns test servers, their faults and a journal of what really happened. It never reaches beyond 127.0.0.1 and is
+//! never shipped.
+//!
+//! ```text
+//! client ─► stand-in listener ─► worker ─► gateway (TLS, WebSocket) ─► relay with faults ─► agent ─► PTY child
+//! client ─► API server (SigV4, IAM) ─► tasks, sessions, keys
+//! ```
+
+pub mod connect;
+
+mod agent;
+mod aws;
+mod faults;
+mod gateway;
+mod iam;
+mod journal;
+mod options;
+mod proxy;
+mod random;
+mod shared;
+mod sigv4;
+mod tasks;
+mod tls;
+mod worker;
+mod world;
+
+pub use faults::{Cut, Elsewhere, Faults, Impairment};
+pub use journal::{ChildStatus, JournalEntry};
+pub use options::{Profile, StreamForm, WorldOptions};
+pub use sigv4::{SigningKeys, sign_request};
+pub use tasks::{ContainerView, TaskSpec, TaskView};
+pub use world::World;

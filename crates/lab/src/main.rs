@@ -1,2 +1,2 @@
-//! Skeleton.
+//! Stub.
 fn main() {}

@@ -1,0 +1,275 @@
+//! ECS: the reads that find a task, and ExecuteCommand, which opens a session in it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::agent;
+use crate::aws::{ApiError, Call};
+use crate::gateway::session::{Kind, Session, SessionPlan};
+use crate::journal::JournalEntry;
+use crate::random;
+use crate::tasks::{ACCOUNT, CLUSTER, ContainerView, REGION, TaskView, cluster_arn};
+
+/// Sessions that one container takes at once (amazon-ecs-agent execcmd manager, `defaultSessionLimit`).
+const SESSION_LIMIT: usize = 2;
+/// Tasks that DescribeTasks takes at once (ECS API reference).
+const DESCRIBE_LIMIT: usize = 100;
+
+/// Lists the ECS clusters.
+pub(crate) fn list_clusters(call: &Call<'_>) -> Result<Value, ApiError> {
+    call.authorise("ecs:ListClusters", "*", &BTreeMap::new())?;
+    Ok(json!({"clusterArns": [cluster_arn(CLUSTER)]}))
+}
+
+/// Lists task ARNs in pages.
+pub(crate) fn list_tasks(call: &Call<'_>) -> Result<Value, ApiError> {
+    call.authorise("ecs:ListTasks", "*", &BTreeMap::new())?;
+    known_cluster(call)?;
+    let family = call.text("family");
+    let started_by = call.text("startedBy");
+    if started_by.is_some() && (family.is_some() || call.text("serviceName").is_some()) {
+        return Err(ApiError::invalid_parameter("startedBy must be the only filter."));
+    }
+    let desired = call.text("desiredStatus").unwrap_or("RUNNING");
+    let tasks = call.shared.tasks();
+    let matching = tasks.iter().filter(|task| {
+        task.desired_status == desired
+            && family.is_none_or(|family| task.task_definition.rsplit_once(':').is_some_and(|(name, _)| name == family))
+            && started_by.is_none_or(|started_by| task.started_by == started_by)
+            && call.text("serviceName").is_none()
+    });
+    let arns: Vec<String> = matching.map(TaskView::task_arn).collect();
+    page(call, &arns)
+}
+
+/// Cuts a list into pages; the token is the index of the next page's first item.
+fn page(call: &Call<'_>, arns: &[String]) -> Result<Value, ApiError> {
+    let size = call.body["maxResults"].as_u64().map_or(100, |size| usize::try_from(size).unwrap_or(0));
+    if !(1..=100).contains(&size) {
+        return Err(ApiError::invalid_parameter("maxResults must be between 1 and 100."));
+    }
+    let from = match call.text("nextToken") {
+        Some(token) => {
+            token.parse().ok().filter(|at| *at < arns.len()).ok_or_else(|| ApiError::invalid_parameter("Invalid token."))?
+        }
+        None => 0,
+    };
+    let until = arns.len().min(from + size);
+    let mut answer = json!({"taskArns": arns[from..until]});
+    if until < arns.len() {
+        answer["nextToken"] = json!(until.to_string());
+    }
+    Ok(answer)
+}
+
+/// Describes tasks; unknown ones are failures of reason MISSING.
+pub(crate) fn describe_tasks(call: &Call<'_>) -> Result<Value, ApiError> {
+    let cluster = known_cluster(call)?;
+    let wanted: Vec<&str> = call.body["tasks"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if wanted.is_empty() || wanted.len() > DESCRIBE_LIMIT {
+        return Err(ApiError::invalid_parameter("Tasks must be between 1 and 100."));
+    }
+    let with_tags = includes(call, "TAGS");
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    for text in wanted {
+        let task_id = task_id_of(text, cluster)?;
+        let arn = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{cluster}/{task_id}");
+        let task = call.shared.task(task_id);
+        let context = task.as_ref().map(|task| resource_tags(task)).unwrap_or_default();
+        call.authorise("ecs:DescribeTasks", &arn, &context)?;
+        match task {
+            Some(task) => found.push(task.to_json(with_tags)),
+            None => failures.push(json!({"arn": arn, "reason": "MISSING"})),
+        }
+    }
+    Ok(json!({"tasks": found, "failures": failures}))
+}
+
+/// Describes the ECS cluster with its exec configuration.
+pub(crate) fn describe_clusters(call: &Call<'_>) -> Result<Value, ApiError> {
+    let default = json!([CLUSTER]);
+    let wanted = if call.body["clusters"].is_array() { &call.body["clusters"] } else { &default };
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    for text in wanted.as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let name = last_part(text);
+        call.authorise("ecs:DescribeClusters", &cluster_arn(name), &BTreeMap::new())?;
+        if name == CLUSTER {
+            found.push(cluster_json(call));
+        } else {
+            failures.push(json!({"arn": cluster_arn(name), "reason": "MISSING"}));
+        }
+    }
+    Ok(json!({"clusters": found, "failures": failures}))
+}
+
+fn cluster_json(call: &Call<'_>) -> Value {
+    let running = call.shared.tasks().iter().filter(|task| task.last_status == "RUNNING").count();
+    let mut cluster = json!({
+        "clusterArn": cluster_arn(CLUSTER), "clusterName": CLUSTER, "status": "ACTIVE", "runningTasksCount": running,
+        "pendingTasksCount": 0, "registeredContainerInstancesCount": 0, "activeServicesCount": 0,
+        "settings": [{"name": "containerInsights", "value": "enabled"}],
+    });
+    if includes(call, "CONFIGURATIONS") {
+        let mut exec = json!({
+            "logging": "OVERRIDE",
+            "logConfiguration": {
+                "cloudWatchLogGroupName": format!("/ecs/{CLUSTER}/ssm-sessions"), "cloudWatchEncryptionEnabled": true,
+            },
+        });
+        if call.shared.options.kms {
+            exec["kmsKeyId"] = json!(call.shared.keys.arn());
+        }
+        cluster["configuration"] = json!({"executeCommandConfiguration": exec});
+    }
+    cluster
+}
+
+/// Describes a task definition as far as a shell needs it.
+pub(crate) fn describe_task_definition(call: &Call<'_>) -> Result<Value, ApiError> {
+    call.authorise("ecs:DescribeTaskDefinition", "*", &BTreeMap::new())?;
+    let wanted = last_part(call.required("taskDefinition")?);
+    let tasks = call.shared.tasks();
+    let named = |task: &&TaskView| {
+        task.task_definition == wanted || task.task_definition.rsplit_once(':').is_some_and(|(family, _)| family == wanted)
+    };
+    let task =
+        tasks.iter().find(named).ok_or_else(|| ApiError::new(400, "ClientException", "Unable to describe task definition."))?;
+    let (family, revision) = task.task_definition.rsplit_once(':').unwrap_or((wanted, "1"));
+    let containers: Vec<Value> = task.containers.iter().map(definition_json).collect();
+    Ok(json!({"taskDefinition": {
+        "taskDefinitionArn": format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{}", task.task_definition),
+        "family": family, "revision": revision.parse::<u32>().unwrap_or(1), "status": "ACTIVE", "containerDefinitions": containers,
+        "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc", "cpu": "1024", "memory": "2048",
+    }}))
+}
+
+fn definition_json(container: &ContainerView) -> Value {
+    json!({
+        "name": container.name, "image": format!("lab/{}:latest", container.name), "essential": true,
+        "readonlyRootFilesystem": container.name == "kube-proxy", "linuxParameters": {"initProcessEnabled": true},
+    })
+}
+
+/// Opens a session in a container.
+pub(crate) fn execute_command(call: &Call<'_>) -> Result<Value, ApiError> {
+    let task_text = call.required("task")?;
+    let command = call.required("command")?;
+    let cluster = known_cluster(call)?;
+    if call.body["interactive"] != json!(true) {
+        return Err(ApiError::invalid_parameter("Interactive is the only mode supported currently."));
+    }
+    let task_id = task_id_of(task_text, cluster)?;
+    let task = call.shared.task(task_id);
+    authorise_execute(call, cluster, task_id, task.as_ref())?;
+    let task = task.ok_or_else(|| ApiError::invalid_parameter("The task provided was not found."))?;
+    let container = choose_container(call, &task)?;
+    check_executable(call, &task, container)?;
+    let session = open(call, &task, container, command);
+    Ok(json!({
+        "clusterArn": task.cluster_arn(), "taskArn": task.task_arn(), "containerArn": task.container_arn(container),
+        "containerName": container.name, "interactive": true,
+        "session": {
+            "sessionId": session.id, "streamUrl": call.shared.stream_url(&session.id), "tokenValue": session.issue_token(),
+        },
+    }))
+}
+
+/// The right is needed on both the cluster and the task.
+fn authorise_execute(call: &Call<'_>, cluster: &str, task_id: &str, task: Option<&TaskView>) -> Result<(), ApiError> {
+    let mut context = task.map(resource_tags).unwrap_or_default();
+    context.insert("ecs:cluster".to_owned(), cluster_arn(cluster));
+    if let Some(container) = call.text("container") {
+        context.insert("ecs:container-name".to_owned(), container.to_owned());
+    }
+    let task_arn = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{cluster}/{task_id}");
+    call.authorise("ecs:ExecuteCommand", &task_arn, &context)?;
+    call.authorise("ecs:ExecuteCommand", &cluster_arn(cluster), &context)
+}
+
+fn choose_container<'a>(call: &Call<'_>, task: &'a TaskView) -> Result<&'a ContainerView, ApiError> {
+    match (call.text("container"), task.containers.as_slice()) {
+        (Some(name), _) => task
+            .container(name)
+            .ok_or_else(|| ApiError::invalid_parameter(&format!("The container name provided is not part of the task: {name}."))),
+        (None, [only]) => Ok(only),
+        (None, _) => Err(ApiError::invalid_parameter("A container name must be specified for tasks with multiple containers.")),
+    }
+}
+
+fn check_executable(call: &Call<'_>, task: &TaskView, container: &ContainerView) -> Result<(), ApiError> {
+    if !task.enable_execute_command {
+        return Err(ApiError::invalid_parameter(
+            "The execute command failed because execute command was not enabled when the task was run or the execute command agent \
+             isn't running. Wait and try again or run a new task with execute command enabled and try again.",
+        ));
+    }
+    let connected = task.last_status == "RUNNING"
+        && container.last_status == "RUNNING"
+        && container.agent_status.as_deref() == Some("RUNNING")
+        && call.shared.sessions.live_in(&task.task_id, &container.name) < SESSION_LIMIT;
+    if !connected {
+        let text = "The execute command failed due to an internal error. Try again later.";
+        return Err(ApiError::new(400, "TargetNotConnectedException", text));
+    }
+    Ok(())
+}
+
+fn open(call: &Call<'_>, task: &TaskView, container: &ContainerView, command: &str) -> std::sync::Arc<Session> {
+    let (session, inbox) = call.shared.sessions.open(SessionPlan {
+        id: format!("ecs-execute-command-{}", random::base32_id()),
+        kind: Kind::Interactive { kms: call.shared.options.kms },
+        target: task.ssm_target(container),
+        task_id: task.task_id.clone(),
+        container: container.name.clone(),
+        owner: call.principal.arn.clone(),
+        command: command.to_owned(),
+        document: "AmazonECS-ExecuteInteractiveCommand".to_owned(),
+    });
+    call.shared.journal.push(JournalEntry::ExecuteCommand {
+        command: command.to_owned(),
+        session_id: session.id.clone(),
+        task_id: task.task_id.clone(),
+        container: container.name.clone(),
+        principal: call.principal.arn.clone(),
+    });
+    tokio::spawn(agent::run(call.shared.clone(), session.clone(), inbox));
+    session
+}
+
+fn known_cluster<'a>(call: &'a Call<'_>) -> Result<&'a str, ApiError> {
+    let name = last_part(call.text("cluster").unwrap_or("default"));
+    if name == CLUSTER { Ok(name) } else { Err(ApiError::new(400, "ClusterNotFoundException", "Cluster not found.")) }
+}
+
+/// Takes the id out of a task id or ARN of this cluster.
+fn task_id_of<'a>(text: &'a str, cluster: &str) -> Result<&'a str, ApiError> {
+    if !text.starts_with("arn:") {
+        return Ok(text);
+    }
+    let parts: Vec<&str> = text.split('/').collect();
+    match parts.as_slice() {
+        [_, found, task_id] if *found == cluster => Ok(task_id),
+        [_, found, _] => {
+            Err(ApiError::invalid_parameter(&format!("Identifier is for cluster {found}. Your cluster is {cluster}")))
+        }
+        _ => Err(ApiError::invalid_parameter(&format!("Invalid identifier: {text}"))),
+    }
+}
+
+fn last_part(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
+fn includes(call: &Call<'_>, what: &str) -> bool {
+    call.body["include"].as_array().is_some_and(|included| included.iter().any(|item| item == what))
+}
+
+/// The context keys that hold a task's tags.
+pub(crate) fn resource_tags(task: &TaskView) -> BTreeMap<String, String> {
+    let both = task
+        .tags
+        .iter()
+        .flat_map(|(key, value)| ["aws", "ecs"].map(|prefix| (format!("{prefix}:ResourceTag/{key}"), value.clone())));
+    both.collect()
+}

@@ -1,0 +1,291 @@
+//! Principals with their secrets, and a small evaluator of identity policies. It knows allow, deny, wildcards and
+//! `StringEquals`/`StringLike` with policy variables; no resource policies, no boundaries.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::options::Profile;
+use crate::random;
+use crate::tasks::{ACCOUNT, CLUSTER};
+
+/// Name of the role that the users' SREs share.
+pub(crate) const SHARED_ROLE: &str = "rosa-boundary-dev-sre-shared";
+
+/// One who calls.
+#[derive(Clone)]
+pub(crate) struct Principal {
+    pub(crate) arn: String,
+    pub(crate) user_id: String,
+    pub(crate) access_key: String,
+    pub(crate) secret: String,
+    pub(crate) session_token: Option<String>,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) policy: Policy,
+    /// Seconds since 1970.
+    pub(crate) expires: Option<i64>,
+}
+
+impl std::fmt::Debug for Principal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Principal").field("arn", &self.arn).finish_non_exhaustive()
+    }
+}
+
+/// Statements of one identity policy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policy(Vec<Statement>);
+
+#[derive(Clone, Debug)]
+struct Statement {
+    allow: bool,
+    actions: Vec<String>,
+    resources: Vec<String>,
+    /// Context key, and the value with policy variables that it must match.
+    conditions: Vec<(String, String)>,
+}
+
+/// What is asked of the evaluator.
+#[derive(Clone, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) action: &'a str,
+    pub(crate) resource: &'a str,
+    pub(crate) context: &'a BTreeMap<String, String>,
+}
+
+/// A refusal in AWS's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Denied(pub(crate) String);
+
+impl Principal {
+    /// Decides whether the principal may do something.
+    pub(crate) fn authorise(&self, request: &Request<'_>) -> Result<(), Denied> {
+        let matching: Vec<&Statement> = self.policy.0.iter().filter(|it| it.matches(request, &self.tags)).collect();
+        let why = if matching.iter().any(|it| !it.allow) {
+            "with an explicit deny in an identity-based policy".to_owned()
+        } else if matching.is_empty() {
+            format!("because no identity-based policy allows the {} action", request.action)
+        } else {
+            return Ok(());
+        };
+        Err(Denied(format!(
+            "User: {} is not authorized to perform: {} on resource: {} {why}",
+            self.arn, request.action, request.resource
+        )))
+    }
+
+    fn assumed_role(role: &str, session_name: &str, tags: BTreeMap<String, String>, policy: Policy, expires: i64) -> Self {
+        let role_id = format!("AROA{}", &random::hex_id::<9>()[..17].to_uppercase());
+        Self {
+            arn: format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{session_name}"),
+            user_id: format!("{role_id}:{session_name}"),
+            access_key: format!("ASIA{}", random::hex_id::<8>().to_uppercase()),
+            secret: random::hex_id::<20>(),
+            session_token: Some(format!("FwoGZXIvYXdz{}", random::hex_id::<64>())),
+            tags,
+            policy,
+            expires: Some(expires),
+        }
+    }
+}
+
+impl Statement {
+    fn matches(&self, request: &Request<'_>, principal_tags: &BTreeMap<String, String>) -> bool {
+        self.actions.iter().any(|pattern| matches_pattern(&pattern.to_lowercase(), &request.action.to_lowercase()))
+            && self.resources.iter().any(|pattern| matches_pattern(pattern, request.resource))
+            && self.conditions.iter().all(|(key, wanted)| holds(key, wanted, request.context, principal_tags))
+    }
+}
+
+fn holds(key: &str, wanted: &str, context: &BTreeMap<String, String>, tags: &BTreeMap<String, String>) -> bool {
+    let wanted = match wanted.strip_prefix("${aws:PrincipalTag/").and_then(|rest| rest.strip_suffix('}')) {
+        // A variable without a value never matches.
+        Some(tag) => match tags.get(tag) {
+            Some(value) => value.clone(),
+            None => return false,
+        },
+        None => wanted.to_owned(),
+    };
+    context.get(key).is_some_and(|value| matches_pattern(&wanted, value))
+}
+
+/// Matches IAM wildcards: `*` any text, `?` one character.
+fn matches_pattern(pattern: &str, text: &str) -> bool {
+    match (pattern.chars().next(), text.chars().next()) {
+        (None, None) => true,
+        (Some('*'), _) => {
+            let rest = &pattern[1..];
+            rest.is_empty()
+                || text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| matches_pattern(rest, &text[at..]))
+        }
+        (Some(wanted), Some(found)) if wanted == '?' || wanted == found => {
+            matches_pattern(&pattern[wanted.len_utf8()..], &text[found.len_utf8()..])
+        }
+        _ => false,
+    }
+}
+
+impl Policy {
+    /// The shared role's policy: what its Terraform grants, and no more.
+    fn shared_role() -> Self {
+        let own_task = |key: &str| (format!("{key}/username"), "${aws:PrincipalTag/username}".to_owned());
+        let task = format!("arn:aws:ecs:*:{ACCOUNT}:task/*");
+        Self(vec![
+            allow(&["ecs:ExecuteCommand"], &[&format!("arn:aws:ecs:*:{ACCOUNT}:cluster/{CLUSTER}")]),
+            allow(&["ecs:ExecuteCommand", "ecs:StopTask"], &["*"]).when(own_task("ecs:ResourceTag")),
+            allow(&["ecs:DescribeTasks", "ecs:ListTasks", "ecs:DescribeTaskDefinition"], &["*"]),
+            allow(&["ssm:StartSession"], &[&task, "arn:aws:ssm:*:*:document/AWS-StartInteractiveCommand"]),
+            allow(&["ssmmessages:OpenDataChannel"], &["*"]),
+            allow(&["kms:Decrypt", "kms:GenerateDataKey"], &["*"]),
+        ])
+    }
+
+    fn everything() -> Self {
+        Self(vec![allow(&["*"], &["*"])])
+    }
+
+    fn of(profile: Profile) -> Self {
+        match profile {
+            Profile::Rosa => Self::shared_role(),
+            Profile::Granted => Self::everything(),
+        }
+    }
+
+    /// Adds a deny of actions on all resources.
+    pub(crate) fn deny(&mut self, actions: &[&str]) {
+        self.0.push(Statement { allow: false, ..allow(actions, &["*"]) });
+    }
+
+    /// Adds an allow of actions on all resources.
+    pub(crate) fn allow(&mut self, actions: &[&str]) {
+        self.0.push(allow(actions, &["*"]));
+    }
+}
+
+fn allow(actions: &[&str], resources: &[&str]) -> Statement {
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    Statement { allow: true, actions: owned(actions), resources: owned(resources), conditions: Vec::new() }
+}
+
+impl Statement {
+    fn when(mut self, condition: (String, String)) -> Self {
+        self.conditions.push(condition);
+        self
+    }
+}
+
+/// All who may call, by access key.
+#[derive(Debug)]
+pub(crate) struct Principals {
+    profile: Profile,
+    by_key: Mutex<HashMap<String, Principal>>,
+}
+
+impl Principals {
+    pub(crate) fn new(profile: Profile) -> Self {
+        Self { profile, by_key: Mutex::new(HashMap::new()) }
+    }
+
+    pub(crate) fn find(&self, access_key: &str) -> Option<Principal> {
+        self.keys().get(access_key).cloned()
+    }
+
+    /// Makes a session of the shared role.
+    pub(crate) fn assume_shared_role(&self, session_name: &str, tags: BTreeMap<String, String>, seconds: i64) -> Principal {
+        let expires = jiff::Timestamp::now().as_second() + seconds;
+        self.add(Principal::assumed_role(SHARED_ROLE, session_name, tags, Policy::of(self.profile), expires))
+    }
+
+    /// Makes an IAM user who may do nothing but assume roles.
+    pub(crate) fn add_user(&self, name: &str) -> Principal {
+        self.add(Principal {
+            arn: format!("arn:aws:iam::{ACCOUNT}:user/{name}"),
+            user_id: format!("AIDA{}", &random::hex_id::<9>()[..17].to_uppercase()),
+            access_key: format!("AKIA{}", random::hex_id::<8>().to_uppercase()),
+            secret: random::hex_id::<20>(),
+            session_token: None,
+            tags: BTreeMap::new(),
+            policy: Policy(vec![allow(&["sts:AssumeRole", "sts:TagSession"], &["*"])]),
+            expires: None,
+        })
+    }
+
+    /// Changes the policy of all principals, as an administrator would.
+    pub(crate) fn change_policies(&self, change: impl Fn(&mut Policy)) {
+        self.keys().values_mut().for_each(|principal| change(&mut principal.policy));
+    }
+
+    /// Makes every issued credential expire now.
+    pub(crate) fn expire_all(&self) {
+        self.keys().values_mut().for_each(|principal| principal.expires = Some(0));
+    }
+
+    fn add(&self, principal: Principal) -> Principal {
+        self.keys().insert(principal.access_key.clone(), principal.clone());
+        principal
+    }
+
+    fn keys(&self) -> MutexGuard<'_, HashMap<String, Principal>> {
+        self.by_key.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sre(username: &str) -> Principal {
+        let tags = BTreeMap::from([("username".to_owned(), username.to_owned())]);
+        Principals::new(Profile::Rosa).assume_shared_role(username, tags, 3600)
+    }
+
+    fn ask(principal: &Principal, action: &str, resource: &str, context: &[(&str, &str)]) -> Result<(), Denied> {
+        let context = context.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        principal.authorise(&Request { action, resource, context: &context })
+    }
+
+    const TASK: &str = "arn:aws:ecs:us-east-2:123456789012:task/rosa-boundary-dev/abc";
+
+    #[test]
+    fn only_the_tagged_owner_may_execute() {
+        let own = [("ecs:ResourceTag/username", "alice")];
+        assert_eq!(ask(&sre("alice"), "ecs:ExecuteCommand", TASK, &own), Ok(()));
+        assert!(ask(&sre("bob"), "ecs:ExecuteCommand", TASK, &own).is_err());
+        assert!(ask(&sre("alice"), "ecs:ExecuteCommand", TASK, &[]).is_err());
+    }
+
+    #[test]
+    fn a_refusal_reads_like_aws() {
+        let Err(Denied(text)) = ask(&sre("alice"), "ssm:TerminateSession", "arn:aws:ssm:us-east-2:1:session/x", &[]) else {
+            panic!("the shared role may not terminate");
+        };
+        assert_eq!(
+            text,
+            "User: arn:aws:sts::123456789012:assumed-role/rosa-boundary-dev-sre-shared/alice is not authorized to perform: \
+             ssm:TerminateSession on resource: arn:aws:ssm:us-east-2:1:session/x because no identity-based policy allows the \
+             ssm:TerminateSession action"
+        );
+    }
+
+    #[test]
+    fn a_deny_beats_every_allow() {
+        let principals = Principals::new(Profile::Granted);
+        let key = principals.assume_shared_role("alice", BTreeMap::new(), 60).access_key;
+        principals.change_policies(|policy| policy.deny(&["ecs:*"]));
+        let denied = ask(&principals.find(&key).unwrap(), "ecs:ListTasks", "*", &[]);
+        assert!(denied.is_err_and(|Denied(text)| text.contains("explicit deny")));
+    }
+
+    #[test]
+    fn wildcards_match_as_in_policies() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("a*c", "abbc", true),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("arn:*:task/*", "arn:aws:ecs:r:1:task/c/x", true),
+            ("arn:*:task/*", "arn:aws:ecs:r:1:cluster/c", false),
+        ] {
+            assert_eq!(matches_pattern(pattern, text), expected, "{pattern} on {text}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What the parts of one world share. It owns the state; each part owns what happens to it.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::aws::kms::Keys;
+use crate::faults::Faults;
+use crate::gateway::session::Sessions;
+use crate::iam::Principals;
+use crate::journal::Journal;
+use crate::options::{StreamForm, WorldOptions};
+use crate::random;
+use crate::tasks::TaskView;
+use crate::tls::{Authority, GATEWAY_NAME};
+
+/// The state of one world.
+pub(crate) struct Shared {
+    pub(crate) options: WorldOptions,
+    pub(crate) journal: Journal,
+    pub(crate) faults: Faults,
+    pub(crate) principals: Principals,
+    pub(crate) keys: Keys,
+    pub(crate) sessions: Sessions,
+    pub(crate) tls: Authority,
+    /// HOME of every child.
+    pub(crate) container_home: PathBuf,
+    /// PATH of every child.
+    pub(crate) container_path: String,
+    /// The gateway with TLS.
+    pub(crate) gateway: OnceLock<SocketAddr>,
+    /// The gateway without TLS.
+    pub(crate) plain_gateway: OnceLock<SocketAddr>,
+    /// Local ports of the worker's sockets towards the gateway.
+    pub(crate) worker_ports: Mutex<HashSet<u16>>,
+    pub(crate) bytes_up: AtomicU64,
+    pub(crate) bytes_down: AtomicU64,
+    tasks: Mutex<Vec<TaskView>>,
+}
+
+/// What is needed to make the state.
+pub(crate) struct Parts {
+    pub(crate) options: WorldOptions,
+    pub(crate) tls: Authority,
+    pub(crate) container_home: PathBuf,
+    pub(crate) container_path: String,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { options, tls, container_home, container_path } = parts;
+        Self {
+            journal: Journal::new(),
+            faults: Faults::new(options.seed, options.accept_unsigned),
+            principals: Principals::new(options.profile),
+            keys: Keys::new(),
+            sessions: Sessions::default(),
+            tls,
+            container_home,
+            container_path,
+            gateway: OnceLock::new(),
+            plain_gateway: OnceLock::new(),
+            worker_ports: Mutex::new(HashSet::new()),
+            bytes_up: AtomicU64::new(0),
+            bytes_down: AtomicU64::new(0),
+            tasks: Mutex::new(Vec::new()),
+            options,
+        }
+    }
+
+    pub(crate) fn tasks(&self) -> MutexGuard<'_, Vec<TaskView>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn task(&self, task_id: &str) -> Option<TaskView> {
+        self.tasks().iter().find(|task| task.task_id == task_id).cloned()
+    }
+
+    pub(crate) fn worker_ports(&self) -> MutexGuard<'_, HashSet<u16>> {
+        self.worker_ports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns a StreamUrl with a fresh cell number.
+    pub(crate) fn stream_url(&self, session_id: &str) -> String {
+        let origin = match (self.options.stream_form, self.plain_gateway.get()) {
+            (StreamForm::Loopback, Some(address)) => format!("ws://{address}"),
+            _ => format!("wss://{GATEWAY_NAME}"),
+        };
+        let cell = random::hex_id::<20>();
+        format!("{origin}/v1/data-channel/{session_id}?role=publish_subscribe&cell-number=AAEAA{cell}==")
+    }
+}

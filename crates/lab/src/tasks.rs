@@ -1,0 +1,258 @@
+//! The ECS tasks of a world: their form, their defaults (the dialect that the investigation Lambda writes) and their
+//! JSON. It knows no API and no rights.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest;
+use serde_json::{Value, json};
+
+use crate::random;
+
+/// The AWS account of every world.
+pub(crate) const ACCOUNT: &str = "123456789012";
+/// The region of every world.
+pub(crate) const REGION: &str = "us-east-2";
+/// The ECS cluster of every world, also the family of its base task definition.
+pub(crate) const CLUSTER: &str = "rosa-boundary-dev";
+
+/// A container of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerView {
+    /// Its name.
+    pub name: String,
+    /// Its runtime id, `<task id>-<10 digits>`.
+    pub runtime_id: String,
+    /// Its lastStatus.
+    pub last_status: String,
+    /// lastStatus of its ExecuteCommandAgent; none means that it has no managed agent.
+    pub agent_status: Option<String>,
+}
+
+/// A task as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskView {
+    /// Its id, 32 hexadecimal digits.
+    pub task_id: String,
+    /// Name of its ECS cluster.
+    pub ecs_cluster: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its containers, in order.
+    pub containers: Vec<ContainerView>,
+    /// Its lastStatus.
+    pub last_status: String,
+    /// Its desiredStatus.
+    pub desired_status: String,
+    /// Whether ECS Exec is on.
+    pub enable_execute_command: bool,
+    /// Its startedBy.
+    pub started_by: String,
+    /// Family and revision of its task definition.
+    pub task_definition: String,
+    /// Its createdAt, seconds since 1970.
+    pub created_at: i64,
+    /// Its stoppedReason.
+    pub stopped_reason: Option<String>,
+}
+
+/// Says what a new task is like; what is left out is as the investigation Lambda makes it.
+#[derive(Clone, Debug)]
+pub struct TaskSpec {
+    /// Its id, random if none.
+    pub task_id: Option<String>,
+    /// Tag `cluster_id`.
+    pub cluster_id: String,
+    /// Tag `investigation_id`.
+    pub investigation_id: String,
+    /// Tag `username`.
+    pub username: String,
+    /// More tags, which replace the usual ones of the same key.
+    pub tags: BTreeMap<String, String>,
+    /// Names of the containers.
+    pub containers: Vec<String>,
+    /// Whether ECS Exec is on.
+    pub enable_execute_command: bool,
+}
+
+impl Default for TaskSpec {
+    fn default() -> Self {
+        Self {
+            task_id: None,
+            cluster_id: "rosa-prod-01".to_owned(),
+            investigation_id: "inv-123".to_owned(),
+            username: "alice".to_owned(),
+            tags: BTreeMap::new(),
+            containers: vec!["rosa-boundary".to_owned(), "kube-proxy".to_owned()],
+            enable_execute_command: true,
+        }
+    }
+}
+
+impl TaskView {
+    /// Makes a running task.
+    pub(crate) fn create(spec: TaskSpec) -> Self {
+        let now = jiff::Timestamp::now();
+        let task_id = spec.task_id.unwrap_or_else(random::hex_id::<16>);
+        let containers = spec.containers.into_iter().map(|name| container(&task_id, name)).collect();
+        let mut tags = usual_tags(&spec.cluster_id, &spec.investigation_id, &spec.username, now);
+        tags.extend(spec.tags);
+        let stamp = now.strftime("%Y%m%dT%H%M%S");
+        Self {
+            ecs_cluster: CLUSTER.to_owned(),
+            tags,
+            containers,
+            last_status: "RUNNING".to_owned(),
+            desired_status: "RUNNING".to_owned(),
+            enable_execute_command: spec.enable_execute_command,
+            started_by: started_by(&spec.cluster_id, &spec.investigation_id),
+            task_definition: format!("{CLUSTER}-{}-{}-{stamp}:1", spec.cluster_id, spec.investigation_id),
+            created_at: now.as_second(),
+            stopped_reason: None,
+            task_id,
+        }
+    }
+
+    /// Returns the task's ARN.
+    pub fn task_arn(&self) -> String {
+        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{}/{}", self.ecs_cluster, self.task_id)
+    }
+
+    /// Returns the ARN of the task's ECS cluster.
+    pub fn cluster_arn(&self) -> String {
+        cluster_arn(&self.ecs_cluster)
+    }
+
+    /// Returns a container by name.
+    pub fn container(&self, name: &str) -> Option<&ContainerView> {
+        self.containers.iter().find(|container| container.name == name)
+    }
+
+    /// Returns the SSM target of a container: `ecs:<cluster>_<task id>_<runtime id>`.
+    pub fn ssm_target(&self, container: &ContainerView) -> String {
+        format!("ecs:{}_{}_{}", self.ecs_cluster, self.task_id, container.runtime_id)
+    }
+
+    /// Returns the ARN of a container.
+    pub(crate) fn container_arn(&self, container: &ContainerView) -> String {
+        let digest = random::hex(digest::digest(&digest::SHA256, container.runtime_id.as_bytes()).as_ref());
+        let (a, b, c, d, e) = (&digest[..8], &digest[8..12], &digest[12..16], &digest[16..20], &digest[20..32]);
+        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:container/{}/{}/{a}-{b}-{c}-{d}-{e}", self.ecs_cluster, self.task_id)
+    }
+
+    /// Returns the task as DescribeTasks shows it; tags only when asked for.
+    pub(crate) fn to_json(&self, with_tags: bool) -> Value {
+        let definition = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{}", self.task_definition);
+        let family = self.task_definition.rsplit_once(':').map_or("", |(family, _)| family);
+        let mut task = json!({
+            "taskArn": self.task_arn(),
+            "clusterArn": self.cluster_arn(),
+            "taskDefinitionArn": definition,
+            "lastStatus": self.last_status,
+            "desiredStatus": self.desired_status,
+            "connectivity": "CONNECTED",
+            "enableExecuteCommand": self.enable_execute_command,
+            "startedBy": self.started_by,
+            "group": format!("family:{family}"),
+            "launchType": "FARGATE",
+            "platformVersion": "1.4.0",
+            "availabilityZone": "us-east-2a",
+            "createdAt": self.created_at,
+            "startedAt": self.created_at,
+            "containers": self.containers.iter().map(|it| self.container_json(it)).collect::<Vec<_>>(),
+            "overrides": {"containerOverrides": [], "inferenceAcceleratorOverrides": []},
+            "version": 3,
+            "tags": [],
+        });
+        if with_tags {
+            task["tags"] = self.tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+        }
+        if let Some(reason) = &self.stopped_reason {
+            task["stoppedReason"] = json!(reason);
+            task["stopCode"] = json!("UserInitiated");
+        }
+        task
+    }
+
+    fn container_json(&self, container: &ContainerView) -> Value {
+        let agents: Vec<Value> = container
+            .agent_status
+            .iter()
+            .map(|status| json!({"name": "ExecuteCommandAgent", "lastStatus": status, "lastStartedAt": self.created_at}))
+            .collect();
+        json!({
+            "containerArn": self.container_arn(container),
+            "taskArn": self.task_arn(),
+            "name": container.name,
+            "runtimeId": container.runtime_id,
+            "lastStatus": container.last_status,
+            "networkInterfaces": [],
+            "healthStatus": "UNKNOWN",
+            "managedAgents": agents,
+            "cpu": "0",
+        })
+    }
+}
+
+/// Returns the ARN of an ECS cluster.
+pub(crate) fn cluster_arn(name: &str) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{name}")
+}
+
+fn container(task_id: &str, name: String) -> ContainerView {
+    ContainerView {
+        name,
+        runtime_id: format!("{task_id}-{}", random::digits::<10>()),
+        last_status: "RUNNING".to_owned(),
+        agent_status: Some("RUNNING".to_owned()),
+    }
+}
+
+/// The Lambda's integrity check of the tags: SHA-256 of `cluster_id:investigation_id`, 36 hexadecimal digits.
+fn started_by(cluster_id: &str, investigation_id: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, format!("{cluster_id}:{investigation_id}").as_bytes());
+    random::hex(digest.as_ref())[..36].to_owned()
+}
+
+/// The tags that the Lambda writes; its times are naive UTC.
+fn usual_tags(cluster_id: &str, investigation_id: &str, username: &str, now: jiff::Timestamp) -> BTreeMap<String, String> {
+    let naive = |at: jiff::Timestamp| at.strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string();
+    let deadline = now.checked_add(jiff::SignedDuration::from_secs(3600)).unwrap_or(now);
+    [
+        ("oidc_sub", format!("f:4c9b1c1e:{username}")),
+        ("username", username.to_owned()),
+        ("investigation_id", investigation_id.to_owned()),
+        ("cluster_id", cluster_id.to_owned()),
+        ("oc_version", "4.20".to_owned()),
+        ("access_point_id", "fsap-0a1b2c3d4e5f60718".to_owned()),
+        ("task_timeout", "3600".to_owned()),
+        ("created_at", naive(now)),
+        ("deadline", naive(deadline)),
+        ("aws:ecs:clusterName", CLUSTER.to_owned()),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_as_the_lambda_makes_it() {
+        let task = TaskView::create(TaskSpec::default());
+        assert_eq!(task.task_id.len(), 32);
+        assert_eq!(task.started_by.len(), 36);
+        assert_eq!(task.tags["username"], "alice");
+        assert!(!task.tags["deadline"].ends_with('Z'), "the Lambda's times are naive");
+        let container = task.container("rosa-boundary").unwrap();
+        assert_eq!(task.ssm_target(container), format!("ecs:{CLUSTER}_{}_{}", task.task_id, container.runtime_id));
+    }
+
+    #[test]
+    fn tags_are_shown_only_when_asked_for() {
+        let task = TaskView::create(TaskSpec::default());
+        assert_eq!(task.to_json(false)["tags"], json!([]));
+        assert!(!task.to_json(true)["tags"].as_array().unwrap().is_empty());
+    }
+}
