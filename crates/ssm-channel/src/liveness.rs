@@ -117,7 +117,7 @@ mod tests {
     fn a_process_that_was_stopped_asks_before_it_gives_up() {
         let start = Instant::now();
         let mut liveness = Liveness::new(start);
-        let woken = start + Duration::from_secs(3600);
+        let woken = start + Duration::from_hours(1);
         assert_eq!(drain(&mut liveness, woken), [Action::Ping]);
         assert_eq!(liveness.next_deadline(), woken + ANSWER_WITHIN);
         assert_eq!(drain(&mut liveness, woken + ANSWER_WITHIN), [Action::Dead]);
@@ -128,7 +128,7 @@ mod tests {
     fn an_answer_after_the_stop_keeps_the_channel() {
         let start = Instant::now();
         let mut liveness = Liveness::new(start);
-        let woken = start + Duration::from_secs(3600);
+        let woken = start + Duration::from_hours(1);
         drain(&mut liveness, woken);
         liveness.handle_received(woken + Duration::from_secs(1));
         assert_eq!(drain(&mut liveness, woken + ANSWER_WITHIN), []);

@@ -181,16 +181,13 @@ fn split_authority(authority: &str) -> Result<(String, Option<u16>), StreamUrlEr
     if authority.contains('@') {
         return Err(StreamUrlError::UserInfo);
     }
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (address, after) = rest.split_once(']').ok_or(StreamUrlError::Host)?;
-            let address: Ipv6Addr = address.parse().map_err(|_| StreamUrlError::Host)?;
-            (address.to_string(), after)
-        }
-        None => {
-            let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
-            (dns_name(host)?, port)
-        }
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (address, after) = rest.split_once(']').ok_or(StreamUrlError::Host)?;
+        let address: Ipv6Addr = address.parse().map_err(|_| StreamUrlError::Host)?;
+        (address.to_string(), after)
+    } else {
+        let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+        (dns_name(host)?, port)
     };
     let port = match port.strip_prefix(':') {
         Some(digits) => Some(parse_port(digits)?),
