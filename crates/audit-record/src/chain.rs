@@ -3,9 +3,8 @@
 //! So a line that was changed, removed or put in between breaks the chain at a place that can be named. What the chain cannot
 //! show by itself is that lines were cut off at the end: that takes a copy of the last link elsewhere.
 
-use crate::digest::hex;
+use crate::digest::sha256_hex;
 use crate::session::SessionLine;
-use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 /// The link of a journal's first line.
@@ -20,9 +19,9 @@ pub struct ChainedLine {
     pub record: SessionLine,
 }
 
-/// The link that the line after `line` must carry.
+/// The link that the line after `line` must carry: its SHA-256, hexadecimal.
 pub fn link(line: &[u8]) -> String {
-    hex(digest(&SHA256, line).as_ref())
+    sha256_hex(line)
 }
 
 /// What a whole journal turned out to hold.

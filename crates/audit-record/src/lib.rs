@@ -9,6 +9,6 @@ pub mod journal;
 pub mod session;
 
 pub use chain::{ChainError, Verified, verify};
-pub use digest::{Checkpoint, OutputDigest};
+pub use digest::{Checkpoint, OutputDigest, hex, sha256_hex};
 pub use journal::{Journal, JournalError};
 pub use session::{FORMAT_VERSION, SessionEnd, SessionLine, SessionStart};

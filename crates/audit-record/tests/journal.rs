@@ -7,7 +7,7 @@ fn record(id: &str) -> SessionLine {
     SessionLine::SessionEnd(Box::new(SessionEnd {
         format_version: FORMAT_VERSION,
         record_id: id.to_owned(),
-        at: "2026-01-03T15:30:00Z".parse().unwrap(),
+        at: jiff::Timestamp::UNIX_EPOCH,
         ssm_session_id: Some("ecs-execute-command-abc".to_owned()),
         task_arn: "arn:aws:ecs:us-east-2:123456789012:task/dev/0123".to_owned(),
         boundary_session_id: None,

@@ -1,2 +1,7 @@
-//! Skeleton.
-fn main() {}
+//! The program; see the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ecs_exec_wrapper::main()
+}

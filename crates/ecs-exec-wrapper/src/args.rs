@@ -1,0 +1,232 @@
+//! What was typed: flags, their environment variables and the positional form.
+//!
+//! Owns the command line's grammar only; [`crate::settings`] says what it means together with the configuration files.
+
+use clap::{ArgAction, Parser, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Opens a shell or a command in an ECS task through HashiCorp Boundary.
+///
+/// Start it with: boundary connect -exec ecs-exec-wrapper -target-id ttcp_… -- CLUSTER TASK [CONTAINER [USER]] [-- COMMAND…]
+#[derive(Debug, Parser)]
+#[command(name = "ecs-exec-wrapper", version, max_term_width = 100, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// ECS cluster, task, container and user, in this order; each has a flag as well.
+    #[arg(value_names = ["CLUSTER", "TASK", "CONTAINER", "USER"], num_args = 0..=4)]
+    pub(crate) positional: Vec<String>,
+
+    /// The command and its arguments, exactly as the program gets them; without it a login shell.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) argv: Vec<OsString>,
+
+    /// ECS cluster, by name or ARN.
+    #[arg(long, env = "ECS_EXEC_CLUSTER", value_name = "NAME|ARN")]
+    pub(crate) cluster: Option<String>,
+
+    /// ECS task, by id, ARN or the beginning of its id.
+    #[arg(long, env = "ECS_EXEC_TASK", value_name = "ID|ARN|PREFIX")]
+    pub(crate) task: Option<String>,
+
+    /// Container in the task. Without it: the only one, else the configured one.
+    #[arg(long, env = "ECS_EXEC_CONTAINER", value_name = "NAME")]
+    pub(crate) container: Option<String>,
+
+    /// Find the task by its tag `cluster_id` (the investigated cluster, not the ECS cluster).
+    #[arg(long, env = "ECS_EXEC_CLUSTER_ID", value_name = "ID")]
+    pub(crate) cluster_id: Option<String>,
+
+    /// Find the task by its tag `investigation_id`.
+    #[arg(long, env = "ECS_EXEC_INVESTIGATION_ID", value_name = "ID")]
+    pub(crate) investigation_id: Option<String>,
+
+    /// AWS region. Without it: the task ARN's, else as the AWS CLI finds it.
+    #[arg(long, env = "ECS_EXEC_REGION", value_name = "REGION")]
+    pub(crate) region: Option<String>,
+
+    /// AWS profile.
+    #[arg(long, env = "ECS_EXEC_PROFILE", value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// User in the container. Without it: the configured one, else root.
+    #[arg(long, short = 'u', env = "ECS_EXEC_USER", value_name = "NAME")]
+    pub(crate) user: Option<String>,
+
+    /// Environment variable for the command; AWS's audit log shows it. May be given again.
+    #[arg(long = "env", env = "ECS_EXEC_ENV", value_name = "NAME=VALUE", value_delimiter = ',', action = ArgAction::Append)]
+    pub(crate) variables: Vec<String>,
+
+    /// Permit --env for names that look like credentials, although AWS's audit log shows the value.
+    #[arg(long, env = "ECS_EXEC_ALLOW_ENV_IN_CLOUDTRAIL")]
+    pub(crate) allow_env_in_cloudtrail: bool,
+
+    /// Use a terminal in the container, also when ours is none.
+    #[arg(long, short = 't', env = "ECS_EXEC_TTY", conflicts_with = "no_tty")]
+    pub(crate) tty: bool,
+
+    /// Use pipes: stdin, stdout and stderr byte for byte. Automatic when stdin or stdout is no terminal.
+    #[arg(long, short = 'T', env = "ECS_EXEC_NO_TTY")]
+    pub(crate) no_tty: bool,
+
+    /// A command line in one text, split as the agent would split it.
+    #[arg(long, short = 'c', env = "ECS_EXEC_COMMAND", value_name = "STRING", conflicts_with = "argv")]
+    pub(crate) command: Option<String>,
+
+    /// Which way the data channel goes.
+    #[arg(long, env = "ECS_EXEC_VIA", value_name = "ROUTE", default_value = "boundary")]
+    pub(crate) via: Via,
+
+    /// How long to wait for the task and its agent; 0 does not wait.
+    #[arg(long, env = "ECS_EXEC_WAIT", value_name = "DURATION", num_args = 0..=1, default_missing_value = "60s",
+          default_value = "60s", require_equals = true, value_parser = parse_duration)]
+    pub(crate) wait: Duration,
+
+    /// Why the session is opened: a ticket or a sentence, kept in the session record.
+    #[arg(long, env = "ECS_EXEC_REASON", value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+
+    /// Write how the session ended to this file, as JSON.
+    #[arg(long, env = "ECS_EXEC_RESULT_FILE", value_name = "FILE")]
+    pub(crate) result_file: Option<PathBuf>,
+
+    /// Whether a session may open when it cannot be recorded.
+    #[arg(long, env = "ECS_EXEC_RECORD", value_name = "MODE", default_value = "required")]
+    pub(crate) record: RecordMode,
+
+    /// The Boundary session's id, when the caller knows it.
+    #[arg(long, env = "ECS_EXEC_BOUNDARY_SESSION_ID", value_name = "s_…")]
+    pub(crate) boundary_session_id: Option<String>,
+
+    /// Whether the data channel must be encrypted with the cluster's KMS key. auto: as the cluster says, when it may be asked.
+    #[arg(long, env = "ECS_EXEC_ENCRYPTION", value_name = "MODE", default_value = "auto")]
+    pub(crate) encryption: Encryption,
+
+    /// PEM file of the authorities to trust instead of the system's.
+    #[arg(long, env = "ECS_EXEC_CA_FILE", value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+
+    /// One more host that a stream URL may name.
+    #[arg(long, env = "ECS_EXEC_ALLOW_STREAM_HOST", value_name = "HOST", value_delimiter = ',', action = ArgAction::Append)]
+    pub(crate) allow_stream_host: Vec<String>,
+
+    /// For tests: permit an unencrypted stream URL to a loopback address.
+    #[arg(long, env = "ECS_EXEC_INSECURE_LOOPBACK")]
+    pub(crate) insecure_loopback: bool,
+
+    /// Send the command as it is, without our script: for images without `sh`. The exit code is then never known.
+    #[arg(long, env = "ECS_EXEC_NO_WRAP")]
+    pub(crate) no_wrap: bool,
+
+    /// How pipes are carried.
+    #[arg(long, env = "ECS_EXEC_PIPE_ENCODING", value_name = "ENCODING", default_value = "base64")]
+    pub(crate) pipe_encoding: PipeEncoding,
+
+    /// The escape character, or `none`.
+    #[arg(long, short = 'e', env = "ECS_EXEC_ESCAPE", value_name = "CHAR", default_value = "~")]
+    pub(crate) escape: String,
+
+    /// Errors only.
+    #[arg(long, short = 'q', env = "ECS_EXEC_QUIET")]
+    pub(crate) quiet: bool,
+
+    /// Tell more; twice or three times for still more.
+    #[arg(long, short = 'v', action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// Write log lines to this file instead of stderr.
+    #[arg(long, env = "ECS_EXEC_LOG_FILE", value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+
+    /// How log lines look.
+    #[arg(long, env = "ECS_EXEC_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+}
+
+const AFTER_HELP: &str = "\
+In the session, at the beginning of a line:  ~.  end it   ~?  help   ~s  status   ~^Z  suspend   ~~  a tilde
+
+Exit code: the remote command's own; 255 when we failed or the outcome is not known; 64 for wrong usage;
+128+n when a signal ended us. The reason is on stderr, in --result-file and in the session record.";
+
+/// The data channel's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Via {
+    /// Through the listener of `boundary connect`.
+    Boundary,
+    /// Straight to AWS (or through HTTPS_PROXY): Boundary does not see or cut it.
+    Direct,
+}
+
+/// What a missing record means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecordMode {
+    /// No session without a record.
+    Required,
+    /// Warn and go on.
+    BestEffort,
+}
+
+/// Whether the channel must be encrypted end to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Encryption {
+    /// As the cluster's configuration says; anything when it may not be read.
+    Auto,
+    /// Refuse a session that is not.
+    Required,
+    /// Take what the agent asks for, even against the cluster's configuration.
+    Any,
+}
+
+/// How bytes travel in pipe mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PipeEncoding {
+    /// Exact; needs base64 and dd in the image.
+    Base64,
+    /// As they are: the terminal line discipline and the agent's text filter may change them; stderr joins stdout.
+    None,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write for example 90s or 2m"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_old_scripts_positional_form_parses() {
+        let args =
+            Args::try_parse_from(["x", "dev", "0123", "rosa-boundary", "sre", "--", "oc", "get", "nodes", "-o", "wide"]).unwrap();
+        assert_eq!(args.positional, ["dev", "0123", "rosa-boundary", "sre"]);
+        assert_eq!(args.argv, ["oc", "get", "nodes", "-o", "wide"]);
+    }
+
+    #[test]
+    fn waiting_has_a_default_a_bare_form_and_an_end() {
+        let wait = |given: &[&str]| Args::try_parse_from([&["x"], given].concat()).unwrap().wait;
+        assert_eq!(wait(&[]), Duration::from_secs(60));
+        assert_eq!(wait(&["--wait", "dev", "0123"]), Duration::from_secs(60));
+        assert_eq!(wait(&["--wait=2m"]), Duration::from_secs(120));
+        assert_eq!(wait(&["--wait=0"]), Duration::ZERO);
+    }
+}

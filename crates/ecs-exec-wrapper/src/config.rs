@@ -1,0 +1,19 @@
+//! The wrapper's configuration file: `~/.config/ecs-exec-wrapper/config.toml`, then `/etc/ecs-exec-wrapper/config.toml`.
+
+use serde::Deserialize;
+
+/// Every key that the file may have.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FileConfig {
+    /// ECS cluster when none is given.
+    pub(crate) cluster: Option<String>,
+    /// Container when the task has several and none is given.
+    pub(crate) container: Option<String>,
+    /// User in the container when none is given.
+    pub(crate) default_user: Option<String>,
+    /// AWS region when neither flag, ARN nor the AWS configuration says one.
+    pub(crate) region: Option<String>,
+    /// AWS profile when none is given.
+    pub(crate) profile: Option<String>,
+}

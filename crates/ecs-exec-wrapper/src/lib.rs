@@ -1,0 +1,34 @@
+//! Opens an ECS Exec session through Boundary's proxy and returns the remote exit code.
+//!
+//! ```text
+//! argv, env ─ settle_settings ─► Settings ─ resolve ─► Resolved ─ authorise ─► Prepared ─ open ─► Opened ─ pump ─► PumpEnd ─ settle ─► Ending
+//! ```
+//!
+//! Each stage takes the former's value and returns its own. [`main`] is the whole way.
+
+mod args;
+mod conversation;
+mod ending;
+mod escape;
+mod settings;
+mod task;
+
+mod attention;
+mod authorise;
+mod boundary;
+mod config;
+mod ecs;
+mod environment;
+mod input;
+mod open;
+mod output;
+mod pump;
+mod record;
+mod resolve;
+mod run;
+mod say;
+mod settle;
+mod signals;
+mod terminal;
+
+pub use run::main;

@@ -1,0 +1,330 @@
+//! The whole way, from the first line of `main` to the exit code.
+
+use crate::args::{self, Args};
+use crate::attention::Attention;
+use crate::authorise::Way;
+use crate::config::FileConfig;
+use crate::conversation::{Conversation, Dialect};
+use crate::ending::{Ending, ExitSource, Reason};
+use crate::escape::Escapes;
+use crate::open::{NotOpened, execute, upgrade};
+use crate::pump::{Pump, now};
+use crate::record::{Facts, OutputDigestFacts, Recorder, RemoteEnd, ResultFile};
+use crate::resolve::{Cloud, Resolved, connect_cloud, first_look, refused, wait_until_ready};
+use crate::say::Say;
+use crate::settings::{Settings, SettingsError, Terminals, settle_settings};
+use crate::settle::{Settling, terminate};
+use crate::terminal::{Mode, Terminal};
+use crate::{environment, signals};
+use clap::Parser as _;
+use cli_kit::logging::{Gate, LogFormat, LogSettings};
+use cli_kit::{FileLayers, chain_text, exit};
+use jiff::Timestamp;
+use remote_script::{Launch, Nonce};
+use secrecy::ExposeSecret;
+use ssm_proto::{EncryptionPolicy, Link, LinkConfig, SystemEntropy};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// How long ended sessions may take to be ended at AWS when they never opened.
+const TERMINATE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Runs the program and returns its exit code.
+pub fn main() -> ExitCode {
+    let boundary = environment::take();
+    if let Err(error) = signals::block() {
+        return report(&Ending::failed(Reason::Protocol, format!("failed to block signals: {error}")), Say { quiet: false });
+    }
+    // The first random draw costs 20 ms: it overlaps with everything that needs no secret yet.
+    let warming = std::thread::Builder::new().name("warm-up".to_owned()).spawn(ssm_channel::warm_up);
+    drop(warming);
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    let say = Say { quiet: args.quiet };
+    let gate = match log(&args) {
+        Ok(gate) => gate,
+        Err(ending) => return report(&ending, say),
+    };
+    let terminals = Terminals { stdin: std::io::stdin().is_terminal(), stdout: std::io::stdout().is_terminal() };
+    let files = match FileLayers::<FileConfig>::load("ecs-exec-wrapper") {
+        Ok(files) => files,
+        Err(error) => return report(&Ending::failed(Reason::Configuration, chain_text(&error)), say),
+    };
+    let settings = match settle_settings(args, &files, &boundary, terminals) {
+        Ok(settings) => settings,
+        Err(error) => return report(&settings_ending(&error), say),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Ending::failed(Reason::Protocol, format!("failed to start: {error}")), say),
+    };
+    let ending = runtime.block_on(run(&settings, say, &gate));
+    runtime.shutdown_background();
+    report(&ending, say)
+}
+
+/// One run with settled settings: whatever happens, it is recorded and the result is written.
+async fn run(settings: &Settings, say: Say, gate: &Gate) -> Ending {
+    let mut facts = Facts::new(Timestamp::now());
+    let result_file = match settings.result_file.as_deref().map(ResultFile::prepare).transpose() {
+        Ok(result_file) => result_file,
+        Err(ending) => return ending,
+    };
+    let mut recorder = match Recorder::open(settings.record, |text| say.important(text)) {
+        Ok(recorder) => recorder,
+        Err(ending) => return with_result(settings, result_file.as_ref(), &facts, ending, say),
+    };
+    let ending = match session(settings, say, gate, &mut recorder, &mut facts).await {
+        Ok(ending) | Err(ending) => ending,
+    };
+    gate.release();
+    if let Err(why) = recorder.end(settings, &facts, &ending, Timestamp::now()) {
+        say.important(&format!("the end of this session is not recorded: {why}"));
+    }
+    tell_remote_end(&facts, say);
+    with_result(settings, result_file.as_ref(), &facts, ending, say)
+}
+
+/// The session itself. The terminal is the user's again when this returns.
+async fn session(
+    settings: &Settings,
+    say: Say,
+    gate: &Gate,
+    recorder: &mut Recorder,
+    facts: &mut Facts,
+) -> Result<Ending, Ending> {
+    let signals =
+        signals::start().map_err(|error| Ending::failed(Reason::Protocol, format!("failed to watch signals: {error}")))?;
+    let mut terminal = Terminal::new(settings.io.tty);
+    terminal.enter(Mode::Guarded);
+    let mut attention = Attention::new(signals, terminal, Escapes::new(settings.escape));
+    let cloud = connect_cloud(settings, &mut attention).await?;
+    attention
+        .start_waiting()
+        .map_err(|error| Ending::failed(Reason::Protocol, format!("failed to read the terminal: {error}")))?;
+    let way = Way::new(settings, cloud.aws.region())?;
+    let until = Instant::now() + settings.wait;
+
+    let (resolved, prepared, has_key) = prepare(settings, &cloud, &way, &mut attention, say).await?;
+    facts.task_arn = Some(resolved.task_arn.to_string());
+    let nonce = nonce()?;
+    let command_line = command_line(settings, &nonce)?;
+    introduce(settings, &resolved, say);
+
+    let start = recorder.start_line(settings, &resolved, &command_line, Timestamp::now());
+    recorder.start(settings.record, start, |text| say.important(text))?;
+    let session = match execute(&cloud.services, &resolved, &command_line, until, &mut attention, say).await {
+        Ok(session) => session,
+        Err(NotOpened { ending, session_id }) => {
+            give_up(&cloud, session_id, facts).await;
+            return Err(ending);
+        }
+    };
+    facts.ssm_session_id = Some(session.session_id.clone());
+    let channel = match attention.during(upgrade(&cloud, &way, prepared, &session, say)).await.and_then(|result| result) {
+        Ok(channel) => channel,
+        Err(ending) => {
+            give_up(&cloud, Some(session.session_id), facts).await;
+            return Err(ending);
+        }
+    };
+
+    let link = link(settings, &session.session_id, has_key);
+    let escapes = std::mem::replace(&mut attention.escapes, Escapes::new(None));
+    let conversation = Conversation::new(link, dialect(settings, nonce, has_key), escapes, now());
+    let ids = (session.session_id.as_str(), resolved.ssm_target.as_str());
+    let mut pump = Pump::new(conversation, channel, settings, &cloud.services, ids, say)
+        .map_err(|error| Ending::failed(Reason::Protocol, format!("failed to start writing: {error}")))?;
+    gate.hold();
+    pump.conversation.handle_connected(Zeroizing::new(session.token.expose_secret().to_owned()), now());
+    let end = pump.run(&mut attention).await;
+
+    let settling = Settling { settings, services: &cloud.services, way: &way, resolved: &resolved, session_id: ids.0 };
+    let (ending, remote_end) = settling.settle(&mut pump, end, &mut attention).await;
+    facts.remote_end = remote_end;
+    facts.counters = pump.conversation.counters();
+    facts.digest = OutputDigestFacts::from(pump.conversation.digest());
+    let patience = (ending.reason != Reason::Exited).then_some(Duration::from_secs(1));
+    let garbage = pump.conversation.garbage();
+    pump.finish(patience).await;
+    drop(attention);
+    if garbage > 0 {
+        say.important(&format!("{garbage} bytes came from the container outside of its streams; they were left out"));
+    }
+    Ok(ending)
+}
+
+/// Identity, task and route: only reads, side by side; then the wait for the agent.
+async fn prepare(
+    settings: &Settings,
+    cloud: &Cloud,
+    way: &Way,
+    attention: &mut Attention,
+    say: Say,
+) -> Result<(Resolved, Option<ssm_channel::Prepared>, Option<bool>), Ending> {
+    let proved = async { if settings.insecure_loopback { Ok(None) } else { way.prove().await.map(Some) } };
+    let reads =
+        async { tokio::join!(cloud.aws.caller(), first_look(settings, &cloud.services), proved, cluster_key(settings, cloud)) };
+    let (caller, task, proved, has_key) = attention.during(reads).await?;
+    let caller = caller.map_err(|refusal| refused(&refusal))?;
+    let task = task?;
+    let resolved = attention.during(wait_until_ready(settings, &cloud.services, task, caller, say)).await??;
+    Ok((resolved, proved?, has_key))
+}
+
+async fn cluster_key(settings: &Settings, cloud: &Cloud) -> Option<bool> {
+    let cluster = match (&settings.task.by, &settings.task.ecs_cluster) {
+        (crate::settings::ChooseBy::Name(investigation::TaskRef::Arn(arn)), _) if arn.ecs_cluster().is_some() => {
+            arn.ecs_cluster()
+        }
+        (_, cluster) => cluster.as_ref().map(investigation::ClusterRef::name),
+    };
+    cloud.services.cluster_has_key(cluster?).await
+}
+
+fn nonce() -> Result<Nonce, Ending> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Ending::failed(Reason::Protocol, "failed to draw a random nonce"))?;
+    Ok(Nonce::new(bytes))
+}
+
+fn command_line(settings: &Settings, nonce: &Nonce) -> Result<String, Ending> {
+    let launch = Launch {
+        nonce: nonce.clone(),
+        mode: mode(settings),
+        user: settings.user.clone(),
+        env: settings.variables.clone(),
+        boundary_session_id: settings.boundary.id.as_ref().map(ToString::to_string),
+        program: settings.program.clone(),
+    };
+    launch.command_line().map_err(|error| Ending::failed(Reason::Usage, format!("failed to {}", chain_text(&error))))
+}
+
+fn mode(settings: &Settings) -> remote_script::Mode {
+    if settings.io.no_wrap {
+        remote_script::Mode::NoWrap
+    } else if settings.io.tty {
+        remote_script::Mode::Terminal
+    } else {
+        remote_script::Mode::Pipes(pipe_encoding(settings))
+    }
+}
+
+fn pipe_encoding(settings: &Settings) -> remote_script::PipeEncoding {
+    match settings.io.pipe_encoding {
+        args::PipeEncoding::Base64 => remote_script::PipeEncoding::Base64,
+        args::PipeEncoding::None => remote_script::PipeEncoding::None,
+    }
+}
+
+fn dialect(settings: &Settings, nonce: Nonce, has_key: Option<bool>) -> Dialect {
+    match mode(settings) {
+        remote_script::Mode::NoWrap => Dialect::Bare { known_unencrypted: has_key == Some(false) },
+        remote_script::Mode::Terminal => Dialect::Terminal(nonce),
+        remote_script::Mode::Pipes(encoding) => Dialect::Pipes(nonce, encoding),
+    }
+}
+
+fn link(settings: &Settings, session_id: &str, has_key: Option<bool>) -> Link {
+    let encryption = match (settings.encryption, has_key) {
+        (args::Encryption::Required, _) | (args::Encryption::Auto, Some(true)) => EncryptionPolicy::Required,
+        (args::Encryption::Auto, Some(false)) => EncryptionPolicy::Forbidden,
+        _ => EncryptionPolicy::Allowed,
+    };
+    let config = LinkConfig { session_id: session_id.to_owned(), encryption, ..LinkConfig::default() };
+    Link::new(config, Box::new(SystemEntropy))
+}
+
+/// What the user should know before the session opens. Nothing in pipes unless it matters.
+fn introduce(settings: &Settings, resolved: &Resolved, say: Say) {
+    if settings.io.no_wrap {
+        say.important(
+            "without our script (--no-wrap) the exit code of this session cannot be known; it will be 255, exit-unknown",
+        );
+    }
+    if !settings.io.tty {
+        return;
+    }
+    if settings.user_defaulted {
+        say.status("no user is given or configured (default_user): this shell is root's");
+    }
+    if settings.route.as_str() == "direct" {
+        say.status("going around Boundary (--via direct): it neither sees nor cuts this session");
+    }
+    let boundary = settings.boundary.id.as_ref().map(|id| format!(", Boundary session {id}")).unwrap_or_default();
+    say.status(&format!("opening {} in task {}{boundary}", resolved.container, resolved.task_arn.task_id()));
+}
+
+/// Ends a session that never opened, so that nothing is left hanging in the task.
+async fn give_up(cloud: &Cloud, session_id: Option<String>, facts: &mut Facts) {
+    if let Some(session_id) = session_id {
+        facts.remote_end = terminate(&cloud.services, &session_id, Instant::now() + TERMINATE_WITHIN).await;
+        facts.ssm_session_id = Some(session_id);
+    }
+}
+
+fn tell_remote_end(facts: &Facts, say: Say) {
+    if facts.ssm_session_id.is_none() {
+        return;
+    }
+    match facts.remote_end {
+        RemoteEnd::Denied => say.important(
+            "AWS did not let us end the session (ssm:TerminateSession on arn:aws:ssm:*:*:session/ecs-execute-command-*): the program in the container may still run",
+        ),
+        RemoteEnd::Unknown => say.important("it is not known whether the program in the container still runs"),
+        RemoteEnd::Confirmed | RemoteEnd::Requested => {}
+    }
+}
+
+fn with_result(settings: &Settings, file: Option<&ResultFile>, facts: &Facts, ending: Ending, say: Say) -> Ending {
+    if let Some(Err(error)) = file.map(|file| file.write(settings, facts, &ending, Timestamp::now())) {
+        say.important(&format!("failed to write the result file: {error}"));
+    }
+    ending
+}
+
+fn settings_ending(error: &SettingsError) -> Ending {
+    let reason = if error.is_boundary_missing() { Reason::BoundaryMissing } else { Reason::Usage };
+    Ending::failed(reason, chain_text(error))
+}
+
+fn log(args: &Args) -> Result<Gate, Ending> {
+    let format = match args.log_format {
+        args::LogFormat::Text => LogFormat::Text,
+        args::LogFormat::Json => LogFormat::Json,
+    };
+    let open =
+        |path: &std::path::PathBuf| {
+            std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
+                Ending::failed(Reason::Usage, format!("failed to open the log file `{}`: {error}", path.display()))
+            })
+        };
+    let file = args.log_file.as_ref().map(open).transpose()?;
+    Ok(cli_kit::logging::init(LogSettings { verbosity: args.verbose, quiet: args.quiet, format, file }))
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    // Help and version are what was asked for; everything else is wrong usage.
+    let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
+    let _ = error.print();
+    ExitCode::from(code)
+}
+
+/// Tells how it ended and turns it into the exit code.
+fn report(ending: &Ending, say: Say) -> ExitCode {
+    if ending.reason == Reason::Exited {
+        if !ending.sentence.is_empty() {
+            say.important(&ending.sentence);
+        }
+    } else {
+        let advice = ending.reason.advice();
+        let advice = if advice.is_empty() { String::new() } else { format!("\n  {advice}") };
+        say.important(&format!("{} [{}]{advice}", ending.sentence, ending.reason.as_str()));
+    }
+    debug_assert!(ending.exit_source == ExitSource::Marker || !matches!(ending.exit_code, 0..=3));
+    ExitCode::from(ending.exit_code)
+}

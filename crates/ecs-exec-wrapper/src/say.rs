@@ -1,0 +1,37 @@
+//! What we say to the user while the session is not over: one line each, to stderr, in a form that fits the terminal's state.
+
+use std::io::Write;
+
+/// Our name in front of each line.
+const NAME: &str = "ecs-exec-wrapper";
+
+/// Says things, or not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Say {
+    /// Errors only.
+    pub(crate) quiet: bool,
+}
+
+impl Say {
+    /// A status line; silent under `--quiet`.
+    pub(crate) fn status(self, text: &str) {
+        if !self.quiet {
+            line(&format!("{NAME}: {text}\n"));
+        }
+    }
+
+    /// Something that must be known, also under `--quiet`.
+    pub(crate) fn important(self, text: &str) {
+        line(&format!("{NAME}: {text}\n"));
+    }
+
+    /// A line while the terminal is raw: it ends a line that may have been begun, and leaves the cursor at the left.
+    pub(crate) fn in_raw(self, text: &str) {
+        line(&format!("\r\n[{NAME}: {}]\r\n", text.replace('\n', "\r\n")));
+    }
+}
+
+fn line(text: &str) {
+    // Nobody to tell it to if stderr is gone.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

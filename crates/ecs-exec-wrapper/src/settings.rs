@@ -1,0 +1,549 @@
+//! What the command line means: flags over configuration files over defaults, checked, with the old script's positional form
+//! sorted out.
+//!
+//! Owns every refusal that needs neither AWS nor the network.
+
+use crate::args::{Args, Encryption, PipeEncoding, RecordMode, Via};
+use crate::boundary::{BoundarySession, IdSource, read_token};
+use crate::config::FileConfig;
+use crate::environment::{BoundaryEnvironment, Listener};
+use cli_kit::{FileLayers, printable};
+use investigation::{BoundarySessionId, ClusterRef, TaskRef};
+use remote_script::Program;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The longest reason that is kept, in characters.
+const REASON_MAX: usize = 256;
+
+/// Everything the stages need to know, checked as far as possible without asking anybody.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// How the task is chosen.
+    pub(crate) task: TaskChoice,
+    /// The container, when named or configured.
+    pub(crate) container: Option<String>,
+    /// The container to prefer when the task has several.
+    pub(crate) configured_container: Option<String>,
+    /// The user in the container.
+    pub(crate) user: String,
+    /// Whether nobody chose the user, so that root is told.
+    pub(crate) user_defaulted: bool,
+    /// Variables for the command.
+    pub(crate) variables: Vec<(String, String)>,
+    /// What to run.
+    pub(crate) program: Program,
+    /// Terminal, pipes, or without our script.
+    pub(crate) io: IoMode,
+    /// The data channel's way.
+    pub(crate) route: Route,
+    /// The Boundary session, as far as it is known.
+    pub(crate) boundary: BoundarySession,
+    /// Region given by flag or ARN.
+    pub(crate) region: Option<String>,
+    /// Region to fall back to.
+    pub(crate) configured_region: Option<String>,
+    /// AWS profile.
+    pub(crate) profile: Option<String>,
+    /// How long to wait for task and agent.
+    pub(crate) wait: Duration,
+    /// Why the session is opened.
+    pub(crate) reason: Option<String>,
+    /// Where the result goes.
+    pub(crate) result_file: Option<PathBuf>,
+    /// What a missing record means.
+    pub(crate) record: RecordMode,
+    /// What encryption is acceptable.
+    pub(crate) encryption: Encryption,
+    /// Authorities to trust.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// More hosts that a stream URL may name.
+    pub(crate) stream_hosts: Vec<String>,
+    /// Plain `ws://` to loopback is permitted.
+    pub(crate) insecure_loopback: bool,
+    /// The escape character.
+    pub(crate) escape: Option<u8>,
+    /// Errors only.
+    pub(crate) quiet: bool,
+}
+
+/// How the task is chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TaskChoice {
+    /// The ECS cluster, when named; a task ARN may name it instead.
+    pub(crate) ecs_cluster: Option<ClusterRef>,
+    /// By name or by tags.
+    pub(crate) by: ChooseBy,
+}
+
+/// By what the task is chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ChooseBy {
+    /// By ARN, id or prefix.
+    Name(TaskRef),
+    /// By tags; at least one is there.
+    Tags {
+        /// The tag `cluster_id`.
+        cluster_id: Option<String>,
+        /// The tag `investigation_id`.
+        investigation_id: Option<String>,
+    },
+}
+
+/// The data channel's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Through Boundary's listener.
+    Boundary(SocketAddr),
+    /// Straight to AWS.
+    Direct,
+}
+
+impl Route {
+    /// The word used in records and results.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Boundary(_) => "boundary",
+            Self::Direct => "direct",
+        }
+    }
+}
+
+/// How our standard streams meet the remote program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IoMode {
+    /// A terminal on the remote side with our terminal or fixed size, else pipes.
+    pub(crate) tty: bool,
+    /// How pipes are carried.
+    pub(crate) pipe_encoding: PipeEncoding,
+    /// The command goes as it is, without our script.
+    pub(crate) no_wrap: bool,
+}
+
+/// Which of our standard streams are terminals.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terminals {
+    /// Standard input is one.
+    pub(crate) stdin: bool,
+    /// Standard output is one.
+    pub(crate) stdout: bool,
+}
+
+/// Why the settings make no sense.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    /// The same thing is said twice.
+    #[error("{0} is given twice, as a flag and by position: say it once")]
+    Twice(&'static str),
+    /// No cluster.
+    #[error("no ECS cluster is given: name it first, or with --cluster, or give the task's full ARN")]
+    NoCluster,
+    /// No task.
+    #[error("no task is given: name it after the cluster, or find it with --cluster-id and --investigation-id")]
+    NoTask,
+    /// Task by name and by tags.
+    #[error("the task is given by name and by tags: say one of them")]
+    TaskTwice,
+    /// Too many words in front of `--`.
+    #[error(
+        "too many arguments before `--`: with --cluster-id or --investigation-id only CLUSTER, CONTAINER and USER by flags are taken"
+    )]
+    TooMany,
+    /// A cluster's name or ARN is wrong.
+    #[error("failed to understand the ECS cluster")]
+    Cluster(#[source] investigation::ArnError),
+    /// A task's name or ARN is wrong.
+    #[error("failed to understand the task")]
+    Task(#[source] investigation::ArnError),
+    /// Task ARN and cluster do not belong together.
+    #[error("the task's ARN is of the cluster `{of_task}`, not of `{given}`")]
+    ClusterMismatch {
+        /// The cluster in the ARN.
+        of_task: String,
+        /// The cluster given.
+        given: String,
+    },
+    /// A variable is no assignment.
+    #[error("--env `{0}` is not NAME=VALUE")]
+    Variable(String),
+    /// A variable looks like a secret.
+    #[error(
+        "--env {0} looks like a credential, and AWS's audit log keeps its value: leave it out, or add --allow-env-in-cloudtrail"
+    )]
+    SecretVariable(String),
+    /// An argument is no text.
+    #[error("argument {0} of the command is not UTF-8 text, which ECS cannot carry")]
+    NotUtf8(usize),
+    /// The command text cannot be split.
+    #[error("failed to split --command as the agent would")]
+    Split(#[source] remote_script::SplitError),
+    /// Nothing in the command text.
+    #[error("--command is empty: leave it out for a login shell")]
+    EmptyCommand,
+    /// The escape is not a single character.
+    #[error("--escape takes one ASCII character, or none")]
+    Escape,
+    /// The Boundary session's id is wrong.
+    #[error("failed to understand --boundary-session-id")]
+    SessionId(#[source] investigation::IdError),
+    /// The Boundary session's id is another than the token's.
+    #[error("--boundary-session-id says {given}, but the authorization token is of {of_token}")]
+    SessionIdMismatch {
+        /// What the flag says.
+        given: String,
+        /// What the token says.
+        of_token: String,
+    },
+    /// The token cannot be read.
+    #[error("failed to read BOUNDARY_CONNECT_AUTHZ_TOKEN")]
+    Token(#[source] crate::boundary::TokenError),
+    /// No listener.
+    #[error("there is no Boundary proxy: BOUNDARY_PROXIED_ADDR is not set")]
+    NoListener,
+    /// The listener's address is none.
+    #[error("BOUNDARY_PROXIED_ADDR is not an address with a port: `{0}`")]
+    BadListener(String),
+    /// The reason cannot be kept as it is.
+    #[error("--reason has {0} characters or control characters; at most 256 printable ones are kept")]
+    Reason(usize),
+    /// The user's name has characters no user has.
+    #[error("`{0}` is no user's name")]
+    User(String),
+    /// Two flags that exclude each other.
+    #[error("--no-wrap sends the command as it is, so {0} cannot be used with it")]
+    NoWrap(&'static str),
+}
+
+impl SettingsError {
+    /// Whether there is no Boundary proxy, which has an advice of its own.
+    pub(crate) fn is_boundary_missing(&self) -> bool {
+        matches!(self, Self::NoListener | Self::BadListener(_))
+    }
+}
+
+/// Puts everything together.
+///
+/// # Errors
+/// [`SettingsError`] for the first thing that makes no sense.
+pub(crate) fn settle_settings(
+    args: Args,
+    files: &FileLayers<FileConfig>,
+    boundary: &BoundaryEnvironment,
+    terminals: Terminals,
+) -> Result<Settings, SettingsError> {
+    let by_tags = args.cluster_id.is_some() || args.investigation_id.is_some();
+    let words = Words::sort(&args, by_tags)?;
+    let configured_user = files.value(|f| f.default_user.clone());
+    let user_defaulted = words.user.is_none() && configured_user.is_none();
+    let user = checked_user(words.user.or(configured_user).unwrap_or_else(|| "root".to_owned()))?;
+    let task = task_choice(&args, words.cluster.or_else(|| files.value(|f| f.cluster.clone())), words.task)?;
+    let arn_region = match &task.by {
+        ChooseBy::Name(TaskRef::Arn(arn)) => Some(arn.region().to_owned()),
+        _ => task.ecs_cluster.as_ref().and_then(|cluster| cluster.region().map(str::to_owned)),
+    };
+    let io = io_mode(&args, terminals);
+    if args.no_wrap && args.pipe_encoding == PipeEncoding::Base64 && args.no_tty {
+        return Err(SettingsError::NoWrap("-T with --pipe-encoding base64"));
+    }
+    Ok(Settings {
+        task,
+        container: words.container,
+        configured_container: files.value(|f| f.container.clone()),
+        user,
+        user_defaulted,
+        variables: variables(&args.variables, args.allow_env_in_cloudtrail)?,
+        program: program(args.argv, args.command.as_deref())?,
+        io,
+        route: route(args.via, boundary)?,
+        boundary: boundary_session(args.boundary_session_id.as_deref(), boundary)?,
+        region: args.region.or(arn_region),
+        configured_region: files.value(|f| f.region.clone()),
+        profile: args.profile.or_else(|| files.value(|f| f.profile.clone())),
+        wait: args.wait,
+        reason: args.reason.map(checked_reason).transpose()?,
+        result_file: args.result_file,
+        record: args.record,
+        encryption: args.encryption,
+        ca_file: args.ca_file,
+        stream_hosts: args.allow_stream_host,
+        insecure_loopback: args.insecure_loopback,
+        escape: escape(&args.escape)?,
+        quiet: args.quiet,
+    })
+}
+
+/// The four words that can stand by position or behind a flag.
+struct Words {
+    cluster: Option<String>,
+    task: Option<String>,
+    container: Option<String>,
+    user: Option<String>,
+}
+
+impl Words {
+    fn sort(args: &Args, by_tags: bool) -> Result<Self, SettingsError> {
+        let mut positional = args.positional.iter().cloned();
+        let mut take = |flag: &Option<String>, name| match (positional.next(), flag) {
+            // An empty word holds the place: the old script was called so.
+            (Some(word), flag) if word.is_empty() => Ok(flag.clone()),
+            (Some(_), Some(_)) if is_flag_given(name) => Err(SettingsError::Twice(name)),
+            (Some(word), _) => Ok(Some(word)),
+            (None, flag) => Ok(flag.clone()),
+        };
+        let cluster = take(&args.cluster, "--cluster")?;
+        if by_tags {
+            return if positional.next().is_some() {
+                Err(SettingsError::TooMany)
+            } else {
+                Ok(Self { cluster, task: args.task.clone(), container: args.container.clone(), user: args.user.clone() })
+            };
+        }
+        Ok(Self {
+            cluster,
+            task: take(&args.task, "--task")?,
+            container: take(&args.container, "--container")?,
+            user: take(&args.user, "--user")?,
+        })
+    }
+}
+
+/// Whether the flag itself was typed: a value from its environment variable yields to a positional word.
+fn is_flag_given(flag: &str) -> bool {
+    std::env::args_os().take_while(|arg| arg != "--").any(|arg| {
+        let arg = arg.to_string_lossy();
+        arg == flag
+            || arg.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='))
+            || (flag == "--user" && arg.starts_with("-u"))
+    })
+}
+
+fn task_choice(args: &Args, cluster: Option<String>, task: Option<String>) -> Result<TaskChoice, SettingsError> {
+    let ecs_cluster = cluster.map(|text| ClusterRef::parse(&text)).transpose().map_err(SettingsError::Cluster)?;
+    if args.cluster_id.is_some() || args.investigation_id.is_some() {
+        if task.is_some() && is_flag_given("--task") {
+            return Err(SettingsError::TaskTwice);
+        }
+        if ecs_cluster.is_none() {
+            return Err(SettingsError::NoCluster);
+        }
+        let by = ChooseBy::Tags { cluster_id: args.cluster_id.clone(), investigation_id: args.investigation_id.clone() };
+        return Ok(TaskChoice { ecs_cluster, by });
+    }
+    let task = TaskRef::parse(&task.ok_or(SettingsError::NoTask)?).map_err(SettingsError::Task)?;
+    match (&task, &ecs_cluster) {
+        (TaskRef::Arn(arn), given) => match (arn.ecs_cluster(), given) {
+            (None, None) => return Err(SettingsError::NoCluster),
+            (Some(of_task), Some(given)) if of_task != given.name() => {
+                return Err(SettingsError::ClusterMismatch { of_task: of_task.to_owned(), given: given.name().to_owned() });
+            }
+            _ => {}
+        },
+        (_, None) => return Err(SettingsError::NoCluster),
+        _ => {}
+    }
+    Ok(TaskChoice { ecs_cluster, by: ChooseBy::Name(task) })
+}
+
+fn io_mode(args: &Args, terminals: Terminals) -> IoMode {
+    let tty = args.tty || (!args.no_tty && terminals.stdin && terminals.stdout) || (args.no_wrap && !args.no_tty);
+    IoMode { tty, pipe_encoding: args.pipe_encoding, no_wrap: args.no_wrap }
+}
+
+fn checked_user(user: String) -> Result<String, SettingsError> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    if user.is_empty() || user.len() > 32 || user.starts_with(['-', '.']) || !user.bytes().all(fits) {
+        return Err(SettingsError::User(printable(&user, 64)));
+    }
+    Ok(user)
+}
+
+fn checked_reason(reason: String) -> Result<String, SettingsError> {
+    let count = reason.chars().count();
+    if count > REASON_MAX || reason.chars().any(char::is_control) { Err(SettingsError::Reason(count)) } else { Ok(reason) }
+}
+
+fn variables(given: &[String], allow_secrets: bool) -> Result<Vec<(String, String)>, SettingsError> {
+    let mut variables = Vec::new();
+    for assignment in given.iter().filter(|text| !text.is_empty()) {
+        let name_value = assignment.split_once('=').filter(|(name, _)| is_variable_name(name));
+        let Some((name, value)) = name_value else {
+            // Only the part before `=` is shown: the value may be a secret.
+            let name = assignment.split('=').next().unwrap_or_default();
+            return Err(SettingsError::Variable(printable(name, 64)));
+        };
+        if !allow_secrets && looks_secret(name) {
+            return Err(SettingsError::SecretVariable(name.to_owned()));
+        }
+        variables.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(variables)
+}
+
+fn is_variable_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn looks_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    name.starts_with("AWS_")
+        || ["_TOKEN", "_SECRET", "PASSWORD"].iter().any(|end| name.ends_with(end))
+        || name == "TOKEN"
+        || name == "SECRET"
+}
+
+fn program(argv: Vec<std::ffi::OsString>, command: Option<&str>) -> Result<Program, SettingsError> {
+    if let Some(text) = command {
+        let argv = remote_script::split_like_agent(text).map_err(SettingsError::Split)?;
+        return if argv.is_empty() { Err(SettingsError::EmptyCommand) } else { Ok(Program::Argv(argv)) };
+    }
+    if argv.is_empty() {
+        return Ok(Program::LoginShell);
+    }
+    let texts = argv.into_iter().enumerate().map(|(n, arg)| arg.into_string().map_err(|_| SettingsError::NotUtf8(n + 1)));
+    texts.collect::<Result<Vec<_>, _>>().map(Program::Argv)
+}
+
+fn route(via: Via, boundary: &BoundaryEnvironment) -> Result<Route, SettingsError> {
+    match (via, &boundary.listener) {
+        (Via::Direct, _) => Ok(Route::Direct),
+        (Via::Boundary, Some(Listener::Address(address))) => Ok(Route::Boundary(*address)),
+        (Via::Boundary, Some(Listener::Unusable(text))) => Err(SettingsError::BadListener(printable(text, 64))),
+        (Via::Boundary, None) => Err(SettingsError::NoListener),
+    }
+}
+
+fn boundary_session(given: Option<&str>, environment: &BoundaryEnvironment) -> Result<BoundarySession, SettingsError> {
+    let given = given.filter(|id| !id.is_empty()).map(BoundarySessionId::parse).transpose().map_err(SettingsError::SessionId)?;
+    let of_token = environment.authz_token.as_ref().map(read_token).transpose().map_err(SettingsError::Token)?;
+    match (given, of_token) {
+        (Some(given), Some(session)) if session.id.as_ref() != Some(&given) => Err(SettingsError::SessionIdMismatch {
+            given: given.to_string(),
+            of_token: session.id.map(|id| id.to_string()).unwrap_or_default(),
+        }),
+        (_, Some(session)) => Ok(session),
+        (Some(id), None) => Ok(BoundarySession { id: Some(id), id_source: IdSource::Given, ..BoundarySession::unknown() }),
+        (None, None) => Ok(BoundarySession::unknown()),
+    }
+}
+
+fn escape(text: &str) -> Result<Option<u8>, SettingsError> {
+    match text.as_bytes() {
+        _ if text == "none" => Ok(None),
+        [c] if c.is_ascii_graphic() => Ok(Some(*c)),
+        _ => Err(SettingsError::Escape),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+    use std::os::unix::ffi::OsStringExt;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef";
+    const ON_TERMINAL: Terminals = Terminals { stdin: true, stdout: true };
+
+    fn listener() -> BoundaryEnvironment {
+        BoundaryEnvironment { listener: Some(Listener::Address(([127, 0, 0, 1], 9).into())), authz_token: None }
+    }
+
+    fn settled(given: &[&str]) -> Result<Settings, SettingsError> {
+        let args = Args::try_parse_from([&["x"], given].concat()).unwrap();
+        settle_settings(args, &FileLayers::load_from(&[]).unwrap(), &listener(), ON_TERMINAL)
+    }
+
+    #[test]
+    fn the_positional_form_is_cluster_task_container_user() {
+        let settings = settled(&["dev", ID, "rosa-boundary", "sre"]).unwrap();
+        assert_eq!(settings.task.ecs_cluster.unwrap().name(), "dev");
+        assert_eq!(settings.task.by, ChooseBy::Name(TaskRef::Id(ID.to_owned())));
+        assert_eq!(
+            (settings.container.as_deref(), settings.user.as_str(), settings.user_defaulted),
+            (Some("rosa-boundary"), "sre", false)
+        );
+    }
+
+    #[test]
+    fn root_is_the_last_resort_and_marked_as_such() {
+        let settings = settled(&["dev", ID]).unwrap();
+        assert_eq!((settings.user.as_str(), settings.user_defaulted), ("root", true));
+    }
+
+    #[test]
+    fn an_arn_brings_cluster_and_region() {
+        let arn = format!("arn:aws:ecs:eu-west-1:123456789012:task/dev/{ID}");
+        let settings = settled(&["--task", &arn]).unwrap();
+        assert_eq!(settings.region.as_deref(), Some("eu-west-1"));
+        assert!(matches!(settled(&["other", &arn]), Err(SettingsError::ClusterMismatch { .. })));
+    }
+
+    #[test]
+    fn a_task_needs_a_cluster_and_a_name() {
+        assert!(matches!(settled(&[]), Err(SettingsError::NoTask)));
+        assert!(matches!(settled(&["--task", "0123"]), Err(SettingsError::NoCluster)));
+        assert!(matches!(settled(&["--investigation-id", "7"]), Err(SettingsError::NoCluster)));
+        assert!(matches!(settled(&["dev", "--investigation-id", "7", "0123"]), Err(SettingsError::TooMany)));
+    }
+
+    #[test]
+    fn credentials_do_not_go_into_the_audit_log_by_accident() {
+        for name in ["AWS_REGION", "GITHUB_TOKEN", "X_SECRET", "PGPASSWORD", "aws_x"] {
+            let assignment = format!("{name}=x");
+            assert!(matches!(settled(&["dev", ID, "--env", &assignment]), Err(SettingsError::SecretVariable(_))), "{name}");
+            assert!(settled(&["dev", ID, "--env", &assignment, "--allow-env-in-cloudtrail"]).is_ok());
+        }
+        assert_eq!(settled(&["dev", ID, "--env", "A=b=c"]).unwrap().variables, [("A".to_owned(), "b=c".to_owned())]);
+        let error = settled(&["dev", ID, "--env", "1A=s3cret"]).unwrap_err().to_string();
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+
+    #[test]
+    fn a_command_is_an_argv_or_a_text_split_as_the_agent_would() {
+        let by_text = settled(&["dev", ID, "-c", "sh -c 'echo \"a b\"' # comment"]).unwrap().program;
+        assert_eq!(by_text, Program::Argv(vec!["sh".into(), "-c".into(), "echo \"a b\"".into()]));
+        let by_argv = settled(&["dev", ID, "--", "docker", "inspect", "-f", "{{.State}}"]).unwrap().program;
+        assert_eq!(by_argv, Program::Argv(vec!["docker".into(), "inspect".into(), "-f".into(), "{{.State}}".into()]));
+        assert!(matches!(settled(&["dev", ID, "-c", "echo 'open"]), Err(SettingsError::Split(_))));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_with_their_place() {
+        let mut given: Vec<std::ffi::OsString> = ["x", "dev", ID, "--", "echo"].map(Into::into).to_vec();
+        given.push(std::ffi::OsString::from_vec(vec![0xff]));
+        let args = Args::try_parse_from(given).unwrap();
+        let result = settle_settings(args, &FileLayers::load_from(&[]).unwrap(), &listener(), ON_TERMINAL);
+        assert!(matches!(result, Err(SettingsError::NotUtf8(2))));
+    }
+
+    #[test]
+    fn without_boundary_only_an_explicit_word_goes_around_it() {
+        let args = |given: &[&str]| Args::try_parse_from([&["x", "dev", ID], given].concat()).unwrap();
+        let files = FileLayers::load_from(&[]).unwrap();
+        let none = BoundaryEnvironment::default();
+        let refused = settle_settings(args(&[]), &files, &none, ON_TERMINAL).unwrap_err();
+        assert!(refused.is_boundary_missing());
+        assert_eq!(settle_settings(args(&["--via", "direct"]), &files, &none, ON_TERMINAL).unwrap().route, Route::Direct);
+    }
+
+    #[test]
+    fn pipes_are_automatic_and_the_flags_win() {
+        let piped = Terminals { stdin: false, stdout: true };
+        let mode = |given: &[&str], terminals| {
+            let args = Args::try_parse_from([&["x", "dev", ID], given].concat()).unwrap();
+            settle_settings(args, &FileLayers::load_from(&[]).unwrap(), &listener(), terminals).unwrap().io.tty
+        };
+        assert!(mode(&[], ON_TERMINAL));
+        assert!(!mode(&[], piped));
+        assert!(mode(&["-t"], piped));
+        assert!(!mode(&["-T"], ON_TERMINAL));
+    }
+
+    #[test]
+    fn a_user_is_a_users_name() {
+        for bad in ["", "-x", "a b", "a;b", "../x", "$(id)"] {
+            assert!(checked_user(bad.to_owned()).is_err(), "{bad:?}");
+        }
+    }
+}
