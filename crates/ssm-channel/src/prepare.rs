@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 use crate::channel::Channel;
 use crate::dial::{Dial, DialError, seconds};
 use crate::stream_url::{StreamUrl, is_loopback};
-use crate::tls::TlsSettings;
+use crate::tls::{TlsSettings, is_untrusted_issuer};
 use crate::upgrade::{Signing, UpgradeError, upgrade};
 use crate::wire::{Tcp, Wire, meter};
 
@@ -200,7 +200,7 @@ fn classify_tls(host: String, source: rustls::Error) -> PrepareError {
         rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }) => {
             PrepareError::WrongName { host, presented: presented.iter().map(|name| plain_name(name)).collect() }
         }
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => PrepareError::UnknownIssuer { host },
+        rustls::Error::InvalidCertificate(reason) if is_untrusted_issuer(&reason) => PrepareError::UnknownIssuer { host },
         source @ rustls::Error::InvalidCertificate(_) => PrepareError::Certificate { host, source },
         source => PrepareError::Tls { host, source },
     }

@@ -4,10 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 /// Why there is no TLS configuration.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +32,9 @@ pub enum TlsError {
     /// The system's trust store is empty or unreadable.
     #[error("find a trusted certificate on this system: install ca-certificates, set SSL_CERT_FILE or give a CA file")]
     NoNativeRoots,
+    /// The roots could not be used.
+    #[error("set up the verification of certificates")]
+    Verifier(#[source] VerifierBuilderError),
     /// The cryptography provider refused.
     #[error("set up TLS")]
     Provider(#[source] rustls::Error),
@@ -59,12 +65,68 @@ impl From<Arc<ClientConfig>> for TlsSettings {
 /// Names the file that could not be used.
 pub fn tls_client_config(ca_files: &[PathBuf]) -> Result<Arc<ClientConfig>, TlsError> {
     let roots = if ca_files.is_empty() { native_roots()? } else { Arc::new(roots_from_files(ca_files)?) };
+    let inner = WebPkiServerVerifier::builder_with_provider(roots, provider()).build().map_err(TlsError::Verifier)?;
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Provider)?
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(NameToo { inner }))
         .with_no_client_auth();
     Ok(Arc::new(config))
+}
+
+/// Tells whether no trusted CA issued a certificate; a CA that was made anew under its old name
+/// shows as a wrong signature.
+pub(crate) fn is_untrusted_issuer(reason: &CertificateError) -> bool {
+    matches!(reason, CertificateError::UnknownIssuer | CertificateError::BadSignature)
+}
+
+/// Verifies as rustls does; where it only says that the issuer is unknown, also looks at the name.
+///
+/// A route that ends at a foreign server with a private CA is then told from a missing CA file.
+/// It accepts nothing that rustls refuses.
+#[derive(Debug)]
+struct NameToo {
+    inner: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for NameToo {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verdict = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        if matches!(&verdict, Err(rustls::Error::InvalidCertificate(reason)) if is_untrusted_issuer(reason)) {
+            verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+        }
+        verdict
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
 }
 
 /// Pays the start-up costs of TLS; for a spare thread at program start.

@@ -231,3 +231,84 @@ fn unchunk(mut rest: &[u8]) -> Vec<u8> {
     }
     body
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::host::HostPolicy;
+
+    const URL: &str = "wss://ssmmessages.us-east-2.amazonaws.com/v1/data-channel/ecs-execute-command-05907f33b122d680e";
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+    fn url(query: &str) -> StreamUrl {
+        let policy = HostPolicy { region: "us-east-2".into(), ..HostPolicy::default() };
+        StreamUrl::parse(&format!("{URL}?{query}"), &policy).unwrap()
+    }
+
+    fn signing(token: Option<&str>) -> Signing {
+        Signing {
+            credentials: Credentials::new("AKIDEXAMPLE", SECRET, token.map(str::to_owned), None, "test"),
+            region: "us-east-2".into(),
+            // 2024-02-03T04:05:06Z.
+            time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_706_933_106),
+        }
+    }
+
+    fn signed(query: &str, token: Option<&str>) -> BTreeMap<String, String> {
+        let headers = signature_headers(&url(query), &signing(token)).unwrap();
+        headers.into_iter().map(|(name, value)| (name, value.expose_secret().to_owned())).collect()
+    }
+
+    /// The signatures were computed with Python's hashlib and hmac from the text of the SigV4
+    /// specification, not with an AWS library.
+    #[test]
+    fn the_signature_is_the_one_of_an_independent_computation() {
+        let headers = signed("role=publish_subscribe", None);
+        assert_eq!(headers["x-amz-date"], "20240203T040506Z");
+        assert_eq!(
+            headers["authorization"],
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240203/us-east-2/ssmmessages/aws4_request, \
+             SignedHeaders=host;x-amz-date, \
+             Signature=5f798dc60fad48bcb0582b7f7005215358934c2c04d598bb535016df5e8a74ee"
+        );
+        assert_eq!(headers.len(), 2);
+    }
+
+    #[test]
+    fn a_session_token_and_a_cell_number_are_signed_too() {
+        let headers = signed("role=publish_subscribe&cell-number=AAEA+/w==", Some("session/token=="));
+        assert_eq!(headers["x-amz-security-token"], "session/token==");
+        let signature = headers["authorization"].rsplit('=').next().unwrap();
+        // A plus in a query counts as a blank, as in the Go signer of the reference plugin.
+        assert_eq!(signature, "5f50a220e3e45864ff52c786ddb62138501741f09d1ab6fde59e0ca7f4f2af92");
+        assert!(headers["authorization"].contains("SignedHeaders=host;x-amz-date;x-amz-security-token"));
+    }
+
+    #[test]
+    fn a_presigned_url_is_not_signed_again() {
+        let key = generate_key();
+        let presigned = request(&url("role=x&X-Amz-Signature=abc"), &key, Some(&signing(None))).unwrap();
+        assert!(!presigned.expose_secret().to_lowercase().contains("authorization"));
+        let plain = request(&url("role=x"), &key, Some(&signing(None))).unwrap();
+        assert!(plain.expose_secret().to_lowercase().contains("\r\nauthorization: aws4-hmac-sha256 "));
+        let unsigned = request(&url("role=x"), &key, None).unwrap();
+        assert!(!unsigned.expose_secret().to_lowercase().contains("authorization"));
+    }
+
+    #[test]
+    fn what_signs_shows_no_secret() {
+        let shown = format!("{:?}", signing(Some("session/token==")));
+        assert!(!shown.contains(SECRET) && !shown.contains("session/token"), "{shown}");
+    }
+
+    #[test]
+    fn chunks_are_joined_as_far_as_they_go() {
+        assert_eq!(unchunk(b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"), b"abcde");
+        assert_eq!(unchunk(b"a\r\nabc"), b"abc");
+        assert_eq!(unchunk(b"zz\r\nabc"), b"");
+        assert_eq!(unchunk(b""), b"");
+    }
+}

@@ -1,1 +1,0 @@
-//! Loopback servers for this crate's tests.
