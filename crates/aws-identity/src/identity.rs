@@ -50,6 +50,12 @@ pub enum IdentityError {
         /// The profile in force.
         profile: String,
     },
+    /// The region has a character that no region has; host names are made of it.
+    #[error("use {} as an AWS region", visible(region, 100))]
+    Region {
+        /// The region as given.
+        region: String,
+    },
     /// The profile that was asked for is in no profile file.
     #[error("find the AWS profile {profile} that {origin} names")]
     ProfileMissing {
@@ -138,13 +144,16 @@ pub async fn load(settings: &Settings) -> Result<Aws, IdentityError> {
 }
 
 fn region(settings: &Settings, selected: &Selected) -> Result<String, IdentityError> {
-    settings
+    let region = settings
         .region
         .clone()
+        .filter(|region| !region.is_empty())
         .or_else(|| profile::variable("AWS_REGION"))
         .or_else(|| profile::variable("AWS_DEFAULT_REGION"))
         .or_else(|| selected.region())
-        .ok_or_else(|| IdentityError::NoRegion { profile: selected.name().to_owned() })
+        .ok_or_else(|| IdentityError::NoRegion { profile: selected.name().to_owned() })?;
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if region.bytes().all(fits) { Ok(region) } else { Err(IdentityError::Region { region }) }
 }
 
 fn may_prompt(settings: &Settings, selected: &Selected) -> bool {

@@ -201,3 +201,99 @@ fn word(text: &str) -> Option<&str> {
     let word = word.trim_matches(|c: char| matches!(c, '"' | '\'' | ',' | ';')).trim_end_matches('.');
     Some(word).filter(|word| !word.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    const DENIAL: &str = "User: arn:aws:sts::111122223333:assumed-role/Inv/bob=s_1 is not authorized to perform: \
+        ecs:ExecuteCommand on resource: arn:aws:ecs:us-east-2:111122223333:task/c/0123 because no identity-based \
+        policy allows the ecs:ExecuteCommand action";
+
+    fn service_error(status: u16, code: &str, message: &str) -> SdkError<GetCallerIdentityError, HttpResponse> {
+        let metadata = ErrorMetadata::builder().code(code).message(message).build();
+        let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
+        response.headers_mut().insert("x-amzn-requestid", "req-1");
+        SdkError::service_error(GetCallerIdentityError::generic(metadata), response)
+    }
+
+    #[test]
+    fn a_denial_names_principal_resource_permission_and_request() {
+        let refusal = explain("ecs:ExecuteCommand", &service_error(400, "AccessDeniedException", DENIAL));
+        assert_eq!(refusal.kind, RefusalKind::Denied);
+        assert_eq!(refusal.principal.as_deref(), Some("arn:aws:sts::111122223333:assumed-role/Inv/bob=s_1"));
+        assert_eq!(refusal.resource.as_deref(), Some("arn:aws:ecs:us-east-2:111122223333:task/c/0123"));
+        assert_eq!(refusal.missing.as_deref(), Some("ecs:ExecuteCommand"));
+        assert_eq!((refusal.http_status, refusal.request_id.as_deref()), (Some(400), Some("req-1")));
+        let shown = refusal.to_string();
+        assert!(
+            shown.starts_with(
+                "call ecs:ExecuteCommand as arn:aws:sts::111122223333:assumed-role/Inv/bob=s_1 on \
+                 arn:aws:ecs:us-east-2:111122223333:task/c/0123: the permission ecs:ExecuteCommand is missing: "
+            ) && shown.ends_with("(request id req-1)"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn denials_in_other_shapes_give_what_they_have() {
+        let parse = |text: &'static str| {
+            let denial = Denial::parse(text);
+            (denial.principal, denial.permission, denial.resource)
+        };
+        assert_eq!(
+            parse("User: arn:u is not authorized to perform: s3:PutObject on resource: \"arn:b/k\" with an explicit deny"),
+            (Some("arn:u"), Some("s3:PutObject"), Some("arn:b/k"))
+        );
+        assert_eq!(
+            parse("User: anonymous is not authorized to perform: ssm:StartSession."),
+            (Some("anonymous"), Some("ssm:StartSession"), None)
+        );
+        assert_eq!(parse("not allowed"), (None, None, None));
+        assert_eq!(parse(" is not authorized to perform: "), (None, None, None));
+    }
+
+    #[test]
+    fn remote_text_cannot_move_the_cursor() {
+        let refusal = explain("x:Y", &service_error(400, "Bad\u{1b}[2J", "line\r\n\u{9b}31mred\u{202e}"));
+        let shown = refusal.to_string();
+        assert!(!shown.chars().any(char::is_control) && !shown.contains('\u{202e}'), "{shown}");
+    }
+
+    #[test]
+    fn codes_are_sorted_into_classes() {
+        for (code, expected) in [
+            ("AccessDenied", RefusalKind::Denied),
+            ("ThrottlingException", RefusalKind::Throttled),
+            ("Throttling", RefusalKind::Throttled),
+            ("ExpiredTokenException", RefusalKind::Expired),
+            ("UnrecognizedClientException", RefusalKind::Credentials),
+            ("ClusterNotFoundException", RefusalKind::NotFound),
+            ("NoSuchBucket", RefusalKind::NotFound),
+            ("InvalidParameterException", RefusalKind::Invalid),
+            ("TargetNotConnectedException", RefusalKind::Service),
+            ("", RefusalKind::Service),
+        ] {
+            assert_eq!(explain("x:Y", &service_error(400, code, "m")).kind, expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn local_failures_say_what_failed() {
+        type Failed = SdkError<GetCallerIdentityError, HttpResponse>;
+        let timeout = explain("x:Y", &Failed::timeout_error("too slow"));
+        assert_eq!((timeout.kind, timeout.http_status), (RefusalKind::Timeout, None));
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let network = explain("x:Y", &Failed::dispatch_failure(ConnectorError::io(Box::new(refused))));
+        assert_eq!(network.kind, RefusalKind::Network);
+        assert!(network.to_string().contains("connection refused"), "{network}");
+        let absent = CredentialsError::not_loaded("none");
+        let unknown = explain("x:Y", &Failed::dispatch_failure(ConnectorError::other(Box::new(absent), None)));
+        assert_eq!(unknown.kind, RefusalKind::Credentials);
+    }
+}
