@@ -384,6 +384,7 @@ impl<'a> Pump<'a> {
     fn lost(&mut self, loss: Loss) -> PumpEnd {
         self.connected = false;
         self.conversation.handle_disconnected(now());
+        self.conversation.flush();
         PumpEnd::Lost(loss)
     }
 

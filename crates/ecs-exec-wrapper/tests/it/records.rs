@@ -1,0 +1,140 @@
+//! What is left behind: the session record, the result file, and that both agree with what really happened.
+
+use crate::harness::{Setting, records};
+use audit_record::SessionLine;
+use std::process::Stdio;
+
+#[test]
+fn start_and_end_are_recorded_and_agree_with_the_agents_own_log() {
+    let setting = Setting::rosa();
+    let result = setting.result_file().display().to_string();
+    let output = setting.piped(
+        &[
+            "--result-file",
+            &result,
+            "--reason",
+            "INC-7",
+            "--boundary-session-id",
+            "s_1234567890",
+            "--",
+            "sh",
+            "-c",
+            "echo é; exit 9",
+        ],
+        b"",
+    );
+    assert_eq!(output.status.code(), Some(9));
+    let lines = records(&setting.journal_file());
+    let [SessionLine::SessionStart(start), SessionLine::SessionEnd(end)] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!(start.record_id, end.record_id);
+    assert_eq!((start.reason.as_deref(), start.route.as_str()), (Some("INC-7"), "boundary"));
+    assert_eq!(
+        (start.boundary_session_id.as_deref(), start.boundary_session_id_source.as_str()),
+        (Some("s_1234567890"), "given")
+    );
+    assert_eq!(start.principal_arn.as_deref(), Some(setting.world.caller_arn()));
+    assert_eq!(
+        (end.exit_code, end.exit_source.as_str(), end.ending.as_str(), end.remote_end.as_str()),
+        (9, "marker", "exited", "confirmed")
+    );
+
+    let transcript = setting.world.transcript(end.ssm_session_id.as_deref().unwrap()).unwrap();
+    let mut digest = audit_record::OutputDigest::default();
+    digest.update(&transcript);
+    assert_eq!(end.output_sha256, digest.sha256(), "the agent logged other bytes than we received");
+    assert_eq!(end.bytes_out, transcript.len() as u64);
+
+    let result = setting.result();
+    assert_eq!(result["exit_code"], 9);
+    assert_eq!(result["exit_source"], "marker");
+    assert_eq!(result["reason"], "exited");
+    assert_eq!(result["remote_end"], "confirmed");
+    assert_eq!(result["ssm_session_id"], end.ssm_session_id.as_deref().unwrap());
+    assert_eq!(result["task_arn"], start.task_arn.as_str());
+    let keys = [
+        "format_version",
+        "exit_code",
+        "exit_source",
+        "reason",
+        "boundary_session_id",
+        "boundary_session_id_source",
+        "ssm_session_id",
+        "task_arn",
+        "route",
+        "bytes_in",
+        "bytes_out",
+        "input_dropped",
+        "resumes",
+        "remote_end",
+        "started_at",
+        "ended_at",
+    ];
+    assert!(keys.iter().all(|key| result.get(key).is_some()), "{result}");
+}
+
+#[test]
+fn no_session_opens_without_a_record_unless_told() {
+    let setting = Setting::rosa();
+    std::fs::write(setting.home.path().join("state"), b"a file where the folder should be").unwrap();
+    let refused = setting.piped(&["--", "true"], b"");
+    assert_eq!(refused.status.code(), Some(255));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("[record]"));
+    assert_eq!(
+        setting.count(|entry| matches!(entry, lab::JournalEntry::ApiCall { .. })),
+        0,
+        "AWS was asked before the record was sure"
+    );
+    let allowed = setting.piped(&["--record", "best-effort", "--", "sh", "-c", "exit 6"], b"");
+    assert_eq!(allowed.status.code(), Some(6));
+    assert!(String::from_utf8_lossy(&allowed.stderr).contains("not recorded"));
+}
+
+#[test]
+fn many_wrappers_at_once_leave_whole_lines() {
+    const TASKS: usize = 6;
+    const EACH: usize = 2;
+    let setting = Setting::rosa();
+    let tasks: Vec<String> = (0..TASKS).map(|_| setting.world.add_task(lab::TaskSpec::default()).task_id).collect();
+    let mut children = Vec::new();
+    for task in tasks.iter().flat_map(|task| std::iter::repeat_n(task, EACH)) {
+        let mut command = std::process::Command::new(crate::harness::WRAPPER);
+        command.env_clear().envs(setting.environment());
+        command.args([
+            setting.world.cluster(),
+            task,
+            "rosa-boundary",
+            &crate::harness::local_user(),
+            "--",
+            "sh",
+            "-c",
+            "exit 11",
+        ]);
+        children.push(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    }
+    for mut child in children {
+        assert_eq!(crate::harness::wait(&mut child).code(), Some(11));
+    }
+    assert_eq!(records(&setting.journal_file()).len(), 2 * TASKS * EACH);
+}
+
+#[test]
+fn nothing_secret_is_written_anywhere() {
+    let setting = Setting::rosa();
+    let log = setting.home.path().join("log").display().to_string();
+    let output = setting.piped(&["-vvv", "--log-file", &log, "--", "true"], b"");
+    assert_eq!(output.status.code(), Some(0));
+    let secrets: Vec<String> = setting
+        .world
+        .environment()
+        .into_iter()
+        .filter(|(name, _)| matches!(name.as_str(), "AWS_SECRET_ACCESS_KEY" | "AWS_SESSION_TOKEN"))
+        .map(|(_, value)| value)
+        .collect();
+    let written = [std::fs::read_to_string(&log).unwrap(), std::fs::read_to_string(setting.journal_file()).unwrap()].concat();
+    assert!(!written.is_empty());
+    assert!(secrets.iter().all(|secret| !written.contains(secret.as_str())));
+    assert!(
+        !written.contains("role=publish_subscribe") && !written.contains("TokenValue"),
+        "the stream URL or its token is in the log"
+    );
+}
