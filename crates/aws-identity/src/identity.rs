@@ -19,7 +19,7 @@ use crate::cache::Cache;
 use crate::connector::{CaFileError, http_client};
 use crate::profile::{self, Selected};
 use crate::refusal::{Refusal, chain, explain};
-use crate::text::visible;
+use cli_kit::printable;
 
 /// The time for one attempt of a call; control-plane calls answer within 2 s (general experience).
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -51,7 +51,7 @@ pub enum IdentityError {
         profile: String,
     },
     /// The region has a character that no region has; host names are made of it.
-    #[error("use {} as an AWS region", visible(region, 100))]
+    #[error("use {} as an AWS region", printable(region, 100))]
     Region {
         /// The region as given.
         region: String,
@@ -225,7 +225,7 @@ impl Aws {
             Ok(Ok(credentials)) => Ok(credentials),
             Ok(Err(CredentialsError::CredentialsNotLoaded(_))) => Err(self.no_credentials()),
             Ok(Err(CredentialsError::ProviderTimedOut(_))) | Err(_) => Err(IdentityError::CredentialsTimedOut),
-            Ok(Err(error)) => Err(IdentityError::Credentials { detail: visible(&chain(&error), 1000) }),
+            Ok(Err(error)) => Err(IdentityError::Credentials { detail: printable(&chain(&error), 1000) }),
         }
     }
 

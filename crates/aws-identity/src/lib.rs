@@ -14,7 +14,6 @@ mod connector;
 mod identity;
 mod profile;
 mod refusal;
-mod text;
 
 pub use identity::{Aws, Caller, IdentityError, Settings, load};
 pub use refusal::{Refusal, RefusalKind, explain};

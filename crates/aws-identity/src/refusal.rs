@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
-use crate::text::visible;
+use cli_kit::printable;
 
 /// The longest message that is kept, in characters; AWS's stay below 1000.
 const MAX_MESSAGE_CHARS: usize = 2000;
@@ -98,13 +98,13 @@ where
     let denial = Denial::parse(&message);
     Refusal {
         call,
-        code: visible(code, 200),
-        message: visible(&message, MAX_MESSAGE_CHARS),
-        request_id: error.request_id().or_else(|| error.meta().request_id()).map(|id| visible(id, 100)),
+        code: printable(code, 200),
+        message: printable(&message, MAX_MESSAGE_CHARS),
+        request_id: error.request_id().or_else(|| error.meta().request_id()).map(|id| printable(id, 100)),
         http_status: response.map(|response| response.status().as_u16()),
-        principal: denial.principal.map(|text| visible(text, 300)),
-        resource: denial.resource.map(|text| visible(text, 300)),
-        missing: denial.permission.map(|text| visible(text, 100)),
+        principal: denial.principal.map(|text| printable(text, 300)),
+        resource: denial.resource.map(|text| printable(text, 300)),
+        missing: denial.permission.map(|text| printable(text, 100)),
         kind: kind(code, error),
     }
 }

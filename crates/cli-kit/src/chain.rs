@@ -32,6 +32,6 @@ mod tests {
     #[test]
     fn each_cause_is_told_once() {
         let error = Outer(std::io::Error::other("disk \u{1b}[31mgone"));
-        assert_eq!(chain_text(&error), "failed to read `x`: disk \\x1b[31mgone");
+        assert_eq!(chain_text(&error), "failed to read `x`: disk \\u{1b}[31mgone");
     }
 }

@@ -3,25 +3,27 @@
 //! Control characters and those that turn the reading direction come out as visible escapes, so that no remote party can move
 //! the cursor, set a title or hide words.
 
-/// Returns `text` with control and direction characters as visible escapes, cut after `limit` characters with an ellipsis.
-/// Tabs and line ends become single blanks: a message stays on its line.
+/// Returns `text` without blanks around it, with control and direction characters as visible escapes, cut after `limit`
+/// characters with an ellipsis. Tabs and line ends become single blanks: a message stays on its line.
 pub fn printable(text: &str, limit: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(limit * 4));
-    for (count, c) in text.chars().enumerate() {
+    for (count, c) in text.trim().chars().enumerate() {
         if count == limit {
             shown.push('…');
             break;
         }
         match c {
             '\t' | '\n' | '\r' => shown.push(' '),
-            '\0'..='\u{1f}' | '\u{7f}' => shown.push_str(&format!("\\x{:02x}", u32::from(c))),
-            '\u{80}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-                shown.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
-            }
+            c if c.is_control() || turns_or_hides(c) => shown.extend(c.escape_default()),
             c => shown.push(c),
         }
     }
     shown
+}
+
+/// Whether a character turns the reading direction or takes no room at all.
+fn turns_or_hides(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -30,12 +32,12 @@ mod tests {
 
     #[test]
     fn no_escape_passes() {
-        assert_eq!(printable("a\u{1b}]0;t\u{7}b\u{9b}2J\u{202e}c", 100), "a\\x1b]0;t\\x07b\\u{9b}2J\\u{202e}c");
+        assert_eq!(printable("a\u{1b}]0;t\u{7}b\u{9b}2J\u{202e}c", 100), "a\\u{1b}]0;t\\u{7}b\\u{9b}2J\\u{202e}c");
     }
 
     #[test]
     fn a_message_stays_on_its_line_and_is_bounded() {
-        assert_eq!(printable("one\r\ntwo", 100), "one  two");
+        assert_eq!(printable(" one\r\ntwo\n", 100), "one  two");
         assert_eq!(printable("abcdef", 3), "abc…");
     }
 

@@ -202,7 +202,7 @@ mod tests {
         let (mut first, second) = (task("a1", &["x"]), task("a2", &["x"]));
         first.labels.tags.insert("investigation_id".to_owned(), "\u{1b}[31m7".to_owned());
         let refused = only_one(&[&first, &second], "begins with a").unwrap_err();
-        assert!(refused.sentence.contains("a1") && refused.sentence.contains("a2") && refused.sentence.contains("\\x1b[31m7"));
+        assert!(refused.sentence.contains("a1") && refused.sentence.contains("a2") && refused.sentence.contains("\\u{1b}[31m7"));
         assert!(only_one(&[], "begins with b").is_err());
     }
 

@@ -19,8 +19,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
 
-use crate::text::visible;
 use crate::wire::{Traffic, Wire};
+use cli_kit::printable;
 
 /// The largest message that is accepted, in bytes; the agent's are below 4 KiB (its payload limit
 /// is 1024 bytes plus a header).
@@ -308,7 +308,7 @@ fn incoming(message: Message) -> Option<Incoming> {
         Message::Text(text) => Some(Incoming::Text(text.into())),
         Message::Binary(bytes) => Some(Incoming::Binary(bytes)),
         Message::Pong(_) => Some(Incoming::Pong),
-        Message::Close(Some(frame)) => Some(Incoming::Close { code: frame.code.into(), reason: visible(&frame.reason, 125) }),
+        Message::Close(Some(frame)) => Some(Incoming::Close { code: frame.code.into(), reason: printable(&frame.reason, 125) }),
         Message::Close(None) => Some(Incoming::Close { code: NO_CODE, reason: String::new() }),
         Message::Ping(_) | Message::Frame(_) => None,
     }

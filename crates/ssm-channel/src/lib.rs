@@ -20,7 +20,6 @@ mod liveness;
 mod prepare;
 mod proxy;
 mod stream_url;
-mod text;
 mod tls;
 mod upgrade;
 mod wire;

@@ -124,7 +124,7 @@ impl PrepareError {
 fn list(names: &[String]) -> String {
     /// A certificate may name hundreds.
     const SHOWN: usize = 5;
-    let shown = names.iter().take(SHOWN).map(|name| crate::text::visible(name, 100)).collect::<Vec<_>>().join(", ");
+    let shown = names.iter().take(SHOWN).map(|name| cli_kit::printable(name, 100)).collect::<Vec<_>>().join(", ");
     match names.len() {
         0 => "no name at all".to_owned(),
         count if count > SHOWN => format!("{shown} and {} more", count - SHOWN),

@@ -14,7 +14,7 @@ use crate::connect::{connect, format_address};
 use crate::dial::{CONNECT_TIMEOUT, DialError};
 use crate::head::{HeadError, read_head};
 use crate::stream_url::is_loopback;
-use crate::text::visible;
+use cli_kit::printable;
 
 /// The port of a proxy URL without one: HTTP's own.
 const DEFAULT_PORT: u16 = 80;
@@ -183,7 +183,7 @@ async fn ask(stream: &mut TcpStream, proxy: &ProxyUrl, host: &str, port: u16) ->
         200..=299 if rest.is_empty() => Ok(()),
         200..=299 => Err(broken()),
         status => {
-            let reason = visible(&head.reason, 100);
+            let reason = printable(&head.reason, 100);
             Err(DialError::ProxyRefused { proxy: proxy.address(), address, status, reason })
         }
     }

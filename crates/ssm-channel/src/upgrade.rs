@@ -19,8 +19,8 @@ use crate::channel::Channel;
 use crate::dial::seconds;
 use crate::head::{Head, HeadError, read_head};
 use crate::stream_url::StreamUrl;
-use crate::text::visible;
 use crate::wire::Wire;
+use cli_kit::printable;
 
 /// The time from the request to the answer: half a minute is what the service's own clients wait
 /// at most (45 s in the reference plugin), and a user should not sit in front of silence so long.
@@ -212,7 +212,11 @@ async fn refusal(wire: &mut Wire, head: &Head, rest: BytesMut) -> UpgradeError {
     let body = if chunked { unchunk(&body) } else { body.to_vec() };
     let text = String::from_utf8_lossy(&body[..body.len().min(wanted)]).into_owned();
     let request_id = ["x-amzn-RequestId", "x-amz-request-id"].iter().find_map(|name| head.header(name));
-    UpgradeError::Refused { status: head.status, body: visible(&text, 1000), request_id: request_id.map(|id| visible(id, 100)) }
+    UpgradeError::Refused {
+        status: head.status,
+        body: printable(&text, 1000),
+        request_id: request_id.map(|id| printable(id, 100)),
+    }
 }
 
 /// Joins the chunks that are whole or begun; a broken chunk ends the text.
