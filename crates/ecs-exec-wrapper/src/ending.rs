@@ -247,6 +247,21 @@ mod tests {
     }
 
     #[test]
+    fn the_documents_table_is_this_one() {
+        let code = |reason| match reason {
+            Reason::Exited => "the command's".to_owned(),
+            Reason::Signal => "128+n".to_owned(),
+            Reason::UserCanceled => Ending::canceled().exit_code.to_string(),
+            Reason::StdoutClosed => exit::by_signal(13).to_string(),
+            reason => Ending::failed(reason, "").exit_code.to_string(),
+        };
+        let advice = |reason: Reason| if reason.advice().is_empty() { "-" } else { reason.advice() };
+        let row = |reason: Reason| format!("| `{}` | {} | {} |\n", reason.as_str(), code(reason), advice(reason));
+        let table: String = Reason::ALL.into_iter().map(row).collect();
+        assert!(include_str!("../../../docs/wrapper.md").contains(&table), "docs/wrapper.md must hold:\n{table}");
+    }
+
+    #[test]
     fn our_own_failures_stay_clear_of_boundarys_codes() {
         for reason in Reason::ALL.into_iter().filter(|reason| *reason != Reason::Exited) {
             assert!(![0, 1, 2, 3].contains(&Ending::failed(reason, "").exit_code), "{reason:?}");
