@@ -1,2 +1,104 @@
-//! Stub.
-fn main() {}
+//! `lab`: the toolkit's world on a developer's machine or in CI.
+//!
+//! - `lab demo` opens an interactive shell through all of it; `lab demo --script` does so by itself and checks everything;
+//! - `lab up` keeps a world running and prints how to reach it;
+//! - `lab connect …` is the stand-in for `boundary connect`.
+
+mod demo;
+mod up;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use lab::Profile;
+
+#[derive(Parser)]
+#[command(name = "lab", about = "ECS Exec and Boundary on loopback: for the demo and for tests")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Opens a shell with ecs-exec-wrapper through the lab's Boundary.
+    Demo {
+        /// Types by itself, checks what comes, and ends with 0 only if all of it holds.
+        #[arg(long)]
+        script: bool,
+    },
+    /// Keeps a world running until Ctrl-C and prints its environment.
+    Up {
+        /// The caller's rights.
+        #[arg(long, value_enum, default_value_t = ProfileArg::Rosa)]
+        profile: ProfileArg,
+        /// Port of the AWS APIs; the worker and the CONNECT proxy take the two that follow.
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// Lets data channels in that do not come through the worker.
+        #[arg(long)]
+        direct: bool,
+    },
+    /// Stands in for `boundary connect -exec PROGRAM -target-id ID -- ARGUMENTS…`.
+    #[command(disable_help_flag = true)]
+    Connect {
+        /// As for `boundary connect`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ProfileArg {
+    /// The users' own world.
+    Rosa,
+    /// Everything granted.
+    Granted,
+}
+
+impl From<ProfileArg> for Profile {
+    fn from(profile: ProfileArg) -> Self {
+        match profile {
+            ProfileArg::Rosa => Self::Rosa,
+            ProfileArg::Granted => Self::Granted,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    // clap would take the `--` that belongs to the stand-in.
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|first| first == "connect") {
+        return lab::connect::run(args.collect());
+    }
+    let filter = tracing_subscriber::EnvFilter::from_env("LAB_LOG");
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            say(&format!("lab: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match command {
+        Command::Demo { script: false } => runtime.block_on(demo::interactive()),
+        Command::Demo { script: true } => runtime.block_on(demo::script::run()),
+        Command::Up { profile, port, direct } => runtime.block_on(up::run(profile.into(), port, !direct)),
+        Command::Connect { args } => Ok(lab::connect::run(args)),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the lab talks to its user on stderr")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+#[expect(clippy::print_stdout, reason = "the report of the demo and the exports of `up` are the lab's output")]
+fn report(text: &str) {
+    println!("{text}");
+}

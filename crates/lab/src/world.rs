@@ -95,7 +95,6 @@ impl World {
 
     fn environment_of(&self, principal: &Principal) -> Vec<(String, String)> {
         let ca_file = self.ca_file().display().to_string();
-        let absent = |name: &str| self.root.path().join(name).display().to_string();
         let mut variables = vec![
             ("AWS_ENDPOINT_URL", format!("http://{}", self.api)),
             ("AWS_ACCESS_KEY_ID", principal.access_key.clone()),
@@ -105,8 +104,8 @@ impl World {
             ("AWS_CA_BUNDLE", ca_file.clone()),
             ("SSL_CERT_FILE", ca_file),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-            ("AWS_CONFIG_FILE", absent("no-aws-config")),
-            ("AWS_SHARED_CREDENTIALS_FILE", absent("no-aws-credentials")),
+            ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
             ("NO_PROXY", "127.0.0.1,localhost".to_owned()),
         ];
         variables.extend(principal.session_token.iter().map(|token| ("AWS_SESSION_TOKEN", token.clone())));

@@ -1,0 +1,107 @@
+//! `lab demo`: a world, the wrapper built beside us, and a shell through the stand-in for Boundary.
+
+pub(crate) mod script;
+mod terminal;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use lab::{TaskView, World, WorldOptions};
+
+use crate::say;
+
+/// Name of the container that the demo enters.
+const CONTAINER: &str = "rosa-boundary";
+/// A build that takes longer says so.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// Opens a shell on the user's terminal.
+pub(crate) async fn interactive() -> anyhow::Result<ExitCode> {
+    let wrapper = build_wrapper()?;
+    let stage = Stage::new(wrapper).await?;
+    say("lab: a shell through the lab's Boundary follows; `exit` ends it");
+    let status = tokio::process::Command::new(&stage.lab)
+        .args(stage.connect_args())
+        .envs(stage.variables())
+        .status()
+        .await
+        .context("failed to run the stand-in for boundary connect")?;
+    let (up, down) = stage.world.bytes_through_worker();
+    say(&format!("lab: {up} bytes up and {down} bytes down went through the worker; the session ended with {status}"));
+    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(255)))
+}
+
+/// A world and what is run in it.
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) task: TaskView,
+    pub(crate) lab: PathBuf,
+    pub(crate) wrapper: PathBuf,
+    user: String,
+}
+
+impl Stage {
+    pub(crate) async fn new(wrapper: PathBuf) -> anyhow::Result<Self> {
+        let world = World::start(WorldOptions::default()).await?;
+        let task = world.tasks().into_iter().next().context("the lab's world has no task")?;
+        let uid = nix::unistd::getuid();
+        let user = nix::unistd::User::from_uid(uid)?.with_context(|| format!("no user of id {uid} on this machine"))?.name;
+        Ok(Self { world, task, lab: std::env::current_exe()?, wrapper, user })
+    }
+
+    /// What the stand-in is called with.
+    pub(crate) fn connect_args(&self) -> Vec<String> {
+        let wrapper = self.wrapper.display().to_string();
+        let own = ["connect", "-exec", &wrapper, "-target-id", "ttcp_lab0000001", "--"];
+        own.into_iter().map(str::to_owned).chain(self.task_args()).collect()
+    }
+
+    /// CLUSTER TASK CONTAINER.
+    pub(crate) fn task_args(&self) -> [String; 3] {
+        [self.world.cluster().to_owned(), self.task.task_id.clone(), CONTAINER.to_owned()]
+    }
+
+    /// The world's environment; the container has only the users of this machine.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        let mut variables = self.world.environment();
+        variables.push(("LAB_WORKER_ADDR".to_owned(), self.world.worker_addr().to_string()));
+        variables.push(("ECS_EXEC_USER".to_owned(), self.user.clone()));
+        variables
+    }
+}
+
+/// Builds the wrapper in our own profile and finds it beside our own program.
+pub(crate) fn build_wrapper() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("failed to find our own program")?;
+    let folder = own.parent().context("our own program lies in no folder")?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "-p", "ecs-exec-wrapper", "--manifest-path"]).arg(manifest);
+    if folder.ends_with("release") {
+        build.arg("--release");
+    }
+    wait_for_build(build.stdin(Stdio::null()))?;
+    let wrapper = folder.join("ecs-exec-wrapper");
+    if !wrapper.is_file() {
+        bail!("ecs-exec-wrapper was built, but not to {}", wrapper.display());
+    }
+    Ok(wrapper)
+}
+
+fn wait_for_build(build: &mut Command) -> anyhow::Result<()> {
+    let mut child = build.spawn().context("failed to run cargo")?;
+    let (started, mut told) = (Instant::now(), false);
+    loop {
+        if let Some(status) = child.try_wait().context("failed to wait for cargo")? {
+            return if status.success() { Ok(()) } else { bail!("cargo could not build ecs-exec-wrapper") };
+        }
+        if !told && started.elapsed() > SLOW {
+            told = true;
+            say("lab: building ecs-exec-wrapper…");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
