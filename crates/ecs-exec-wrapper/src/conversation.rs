@@ -24,6 +24,10 @@ use zeroize::Zeroizing;
 /// How long `channel_closed` may take after the confirmation for the exit code to count.
 const CLOSE_WITHIN: Duration = Duration::from_secs(15);
 
+/// How long `channel_closed` may take after the script has gone before AWS is asked to end the session: a job that ignores
+/// SIGHUP keeps the agent reading. Measured on Linux 6.18: the agent's read fails at the terminal's last close.
+const HELD_OPEN_AFTER: Duration = Duration::from_secs(2);
+
 /// How long the first sign of the shell may take before the user is told that we still wait.
 const READY_NOTICE_AFTER: Duration = Duration::from_secs(5);
 
@@ -84,6 +88,8 @@ pub(crate) enum Action {
         /// The agent's challenge for the encryption context.
         challenge: Option<String>,
     },
+    /// Ask AWS to end the session: the command has ended, but something that it left behind holds its terminal open.
+    EndAtAws,
     /// It is over.
     Over(Outcome),
 }
@@ -143,6 +149,9 @@ pub(crate) struct Conversation {
     digest: OutputDigest,
     preface: Vec<u8>,
     missing: String,
+    /// When the script said that it goes, having read the confirmation.
+    script_gone: Option<Instant>,
+    held_open: bool,
     garbage: u64,
     actions: VecDeque<Action>,
 }
@@ -168,6 +177,8 @@ impl Conversation {
             digest: OutputDigest::default(),
             preface: Vec::new(),
             missing: String::new(),
+            script_gone: None,
+            held_open: false,
             garbage: 0,
             actions: VecDeque::new(),
         }
@@ -202,9 +213,7 @@ impl Conversation {
         self.link.handle_timeout(now);
         match self.phase {
             Phase::Starting => self.starting_timeout(now),
-            Phase::Confirmed { until, .. } if now.instant >= until => {
-                self.over(Outcome::ExitUnknown("the command reported its end, but the session did not close in time".to_owned()));
-            }
+            Phase::Confirmed { exit, until } => self.confirmed_timeout(exit, until, now),
             _ => {}
         }
         self.settle_events(now);
@@ -291,7 +300,10 @@ impl Conversation {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let own = match self.phase {
             Phase::Starting => self.starting_deadline(),
-            Phase::Confirmed { until, .. } => Some(until),
+            Phase::Confirmed { until, .. } => {
+                let held = self.script_gone.filter(|_| !self.held_open).map(|gone| gone + HELD_OPEN_AFTER);
+                Some(held.map_or(until, |at| at.min(until)))
+            }
             _ => None,
         };
         let link = self.link.poll_timeout().map(|(at, _)| at);
@@ -367,6 +379,20 @@ impl Conversation {
         }
     }
 
+    fn confirmed_timeout(&mut self, exit: Exit, until: Instant, now: Now) {
+        if now.instant >= until {
+            let why = if self.held_open {
+                "a program that it left behind holds the terminal open"
+            } else {
+                "the session did not close in time"
+            };
+            self.over(Outcome::ExitUnknown(format!("the command reported its end with code {}, but {why}", exit.code)));
+        } else if !self.held_open && self.script_gone.is_some_and(|gone| now.instant >= gone + HELD_OPEN_AFTER) {
+            self.held_open = true;
+            self.actions.push_back(Action::EndAtAws);
+        }
+    }
+
     fn settle_events(&mut self, now: Now) {
         while let Some(event) = self.link.poll_event() {
             self.handle_event(event, now);
@@ -421,6 +447,7 @@ impl Conversation {
             }
             Owned::Output(bytes) => self.show(bytes),
             Owned::Exit(exit) => self.exit_marker(exit),
+            Owned::Confirmed => self.script_gone = Some(now.instant),
         }
     }
 
@@ -502,7 +529,7 @@ impl Conversation {
             match item {
                 Owned::Preface(bytes) => self.keep_preface(&bytes),
                 Owned::Output(bytes) => self.show(bytes),
-                Owned::Ready(_) | Owned::Exit(_) => {}
+                Owned::Ready(_) | Owned::Exit(_) | Owned::Confirmed => {}
             }
         }
         let garbage = &mut self.garbage;
@@ -537,6 +564,7 @@ enum Owned {
     Ready(Ready),
     Output(Bytes),
     Exit(Exit),
+    Confirmed,
 }
 
 impl From<ScanItem<'_>> for Owned {
@@ -546,6 +574,7 @@ impl From<ScanItem<'_>> for Owned {
             ScanItem::Ready(ready) => Self::Ready(ready),
             ScanItem::Output(bytes) => Self::Output(Bytes::copy_from_slice(bytes)),
             ScanItem::Exit(exit) => Self::Exit(exit),
+            ScanItem::Confirmed => Self::Confirmed,
         }
     }
 }
@@ -760,6 +789,20 @@ mod tests {
         assert!(scene.outcome().is_none());
         scene.pass(Duration::from_millis(1));
         assert!(matches!(scene.outcome(), Some(Outcome::ExitUnknown(_))));
+    }
+
+    #[test]
+    fn a_job_left_behind_has_aws_end_the_session_and_the_code_still_counts() {
+        let mut scene = Scene::terminal();
+        scene.ready();
+        scene.output(&mark("exit;7"));
+        scene.output(&mark("confirmed;"));
+        scene.pass(HELD_OPEN_AFTER);
+        scene.pass(Duration::from_secs(1));
+        let asked = scene.actions().into_iter().filter(|action| matches!(action, Action::EndAtAws)).count();
+        assert_eq!(asked, 1);
+        scene.close("");
+        assert!(matches!(scene.outcome(), Some(Outcome::Exited { code: 7, .. })));
     }
 
     #[test]

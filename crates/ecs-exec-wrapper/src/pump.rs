@@ -58,6 +58,9 @@ pub(crate) enum Loss {
 /// Asking KMS, when the agent wants a key.
 type KeyWork<'a> = Pin<Box<dyn Future<Output = Result<GrantedKey, Refusal>> + 'a>>;
 
+/// Asking AWS to end a session whose command has ended.
+type EndWork<'a> = Pin<Box<dyn Future<Output = Result<(), Refusal>> + 'a>>;
+
 /// Everything that the loop needs.
 pub(crate) struct Pump<'a> {
     /// The conversation; what it counted is read after the end.
@@ -69,6 +72,7 @@ pub(crate) struct Pump<'a> {
     unsent: bool,
     connected: bool,
     key: Option<KeyWork<'a>>,
+    ending: Option<EndWork<'a>>,
     key_refusal: Option<String>,
     settings: &'a Settings,
     services: &'a Services,
@@ -102,6 +106,7 @@ impl<'a> Pump<'a> {
             unsent: false,
             connected: true,
             key: None,
+            ending: None,
             key_refusal: None,
             settings,
             services,
@@ -185,7 +190,8 @@ impl<'a> Pump<'a> {
             incoming = self.reader.recv(), if !output_full => self.take(incoming),
             () = self.stdout.changed() => self.stdout.is_broken().then_some(PumpEnd::StdoutClosed),
             () = self.stderr.changed() => None,
-            key = poll_key(self.key.as_mut()) => { self.take_key(key); None }
+            key = poll_work(self.key.as_mut()) => { self.take_key(key); None }
+            ended = poll_work(self.ending.as_mut()) => { self.ending = None; log_refusal(ended); None }
             () = tokio::time::sleep_until(deadline.into()) => self.take_timeout(attention),
         }
     }
@@ -294,6 +300,7 @@ impl<'a> Pump<'a> {
                 Action::Canceled => return Some(PumpEnd::Canceled),
                 Action::Notice(notice) => self.tell(&notice),
                 Action::NeedDataKey { key_id, challenge } => self.key = Some(self.ask_key(key_id, challenge)),
+                Action::EndAtAws => self.ending = Some(self.end_at_aws()),
                 Action::Over(outcome) => return Some(PumpEnd::Over(outcome)),
             }
         }
@@ -321,6 +328,11 @@ impl<'a> Pump<'a> {
             let request = KeyRequest { key_id: &key_id, session_id, ssm_target, challenge: challenge.as_deref() };
             services.data_key(request).await
         })
+    }
+
+    fn end_at_aws(&self) -> EndWork<'a> {
+        let (services, session_id) = (self.services, self.session_id);
+        Box::pin(services.terminate(session_id))
     }
 
     fn asked(&mut self, command: Command, attention: &mut Attention) {
@@ -407,9 +419,15 @@ pub(crate) fn now() -> Now {
     Now { instant: Instant::now(), unix_millis }
 }
 
-async fn poll_key(key: Option<&mut KeyWork<'_>>) -> Result<GrantedKey, Refusal> {
-    match key {
+async fn poll_work<T>(work: Option<&mut Pin<Box<dyn Future<Output = T> + '_>>>) -> T {
+    match work {
         Some(work) => work.await,
         None => std::future::pending().await,
+    }
+}
+
+fn log_refusal(ended: Result<(), Refusal>) {
+    if let Err(refusal) = ended {
+        tracing::info!(%refusal, "session with a program left behind not terminated");
     }
 }

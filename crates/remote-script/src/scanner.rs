@@ -22,8 +22,12 @@ pub enum ScanItem<'a> {
     Ready(Ready),
     /// The program's bytes, untouched.
     Output(&'a [u8]),
-    /// The program ended: confirm when all messages so far are received and acknowledged. Nothing follows.
+    /// The program ended: confirm when all messages so far are received and acknowledged. No output follows.
     Exit(Exit),
+    /// The script has read the confirmation and exits. The agent ends the session only when nobody holds the terminal
+    /// open any more (measured, Linux 6.18: its read fails at the last close, not at the leader's exit), so a job
+    /// that the user left behind delays `channel_closed`, but not this.
+    Confirmed,
 }
 
 /// Says what the script found before it runs the program.
@@ -78,6 +82,7 @@ enum Phase {
     Preface,
     Running,
     Ended,
+    Confirmed,
 }
 
 impl Scanner {
@@ -93,10 +98,10 @@ impl Scanner {
 
     /// Takes remote bytes and hands out what they are, in order.
     ///
-    /// Bytes that may begin a mark are held until that is decided; after the exit mark everything is dropped.
+    /// Bytes that may begin a mark are held until that is decided; after the exit mark all but marks is dropped.
     pub fn feed(&mut self, bytes: &[u8], out: &mut dyn FnMut(ScanItem<'_>)) {
         let mut rest = bytes;
-        while self.phase != Phase::Ended
+        while self.phase != Phase::Confirmed
             && let Some(&byte) = rest.first()
         {
             let taken = match self.state {
@@ -153,16 +158,21 @@ impl Scanner {
         };
         self.held.clear();
         self.state = State::Padding(0);
-        match mark {
-            Mark::Ready(ready) if self.phase == Phase::Preface => {
+        match (mark, self.phase) {
+            (Mark::Ready(ready), Phase::Preface) => {
                 self.phase = Phase::Running;
                 out(ScanItem::Ready(ready));
             }
-            Mark::Ready(_) => {}
-            Mark::Exit(exit) => {
+            (Mark::Exit(exit), Phase::Preface | Phase::Running) => {
                 self.phase = Phase::Ended;
                 out(ScanItem::Exit(exit));
             }
+            (Mark::Confirmed, Phase::Ended) => {
+                self.phase = Phase::Confirmed;
+                out(ScanItem::Confirmed);
+            }
+            // Out of turn: the script never prints such a mark, so it is a forgery and no one is to see it.
+            (Mark::Ready(_) | Mark::Exit(_) | Mark::Confirmed, _) => {}
         }
     }
 
@@ -189,7 +199,7 @@ impl Scanner {
         match self.phase {
             Phase::Preface => out(ScanItem::Preface(bytes)),
             Phase::Running => out(ScanItem::Output(bytes)),
-            Phase::Ended => {}
+            Phase::Ended | Phase::Confirmed => {}
         }
     }
 }
@@ -198,6 +208,7 @@ impl Scanner {
 enum Mark {
     Ready(Ready),
     Exit(Exit),
+    Confirmed,
 }
 
 impl Mark {
@@ -207,6 +218,7 @@ impl Mark {
         match kind {
             "ready" => Some(Self::Ready(parse_ready(rest)?)),
             "exit" => Some(Self::Exit(parse_exit(rest)?)),
+            "confirmed" => rest.is_empty().then_some(Self::Confirmed),
             _ => None,
         }
     }
@@ -259,6 +271,7 @@ mod tests {
         ready: Option<Ready>,
         output: Vec<u8>,
         exit: Option<Exit>,
+        confirmed: bool,
     }
 
     fn scan(chunks: &[&[u8]]) -> Seen {
@@ -269,6 +282,7 @@ mod tests {
             ScanItem::Output(bytes) => seen.output.extend_from_slice(bytes),
             ScanItem::Ready(ready) => assert!(seen.ready.replace(ready).is_none()),
             ScanItem::Exit(exit) => assert!(seen.exit.replace(exit).is_none()),
+            ScanItem::Confirmed => assert!(!std::mem::replace(&mut seen.confirmed, true)),
         };
         for chunk in chunks {
             scanner.feed(chunk, &mut take);
@@ -350,6 +364,20 @@ mod tests {
             let seen = scan(&[&mark(&format!("exit;126;{word}"))]);
             assert_eq!(seen.exit, Some(Exit { code: 126, refusal: Some(refusal) }));
         }
+    }
+
+    #[test]
+    fn confirmed_counts_only_after_the_exit() {
+        let confirmed = mark("confirmed;");
+        let seen = scan(&[&mark(READY), &confirmed, b"a", &mark("exit;1"), b"b"]);
+        assert_eq!((seen.output.as_slice(), seen.confirmed), (&b"a"[..], false));
+        let seen = scan(&[&mark(READY), &mark("exit;1"), b"b\x1b[", &confirmed, &confirmed]);
+        assert_eq!((seen.output.as_slice(), seen.confirmed), (&b""[..], true));
+    }
+
+    #[test]
+    fn a_second_exit_does_not_change_the_first() {
+        assert_eq!(scan(&[&mark("exit;1"), &mark("exit;0")]).exit.map(|exit| exit.code), Some(1));
     }
 
     #[test]

@@ -10,12 +10,13 @@ exec 3>&1 4<&0 2>/dev/null;
 # Prints a mark. The four bytes after BEL keep the agent from holding back the mark's end.
 _k() { printf "\033]7337;ecs-exec;%s;%s\007\033[0m" "$_n" "$1" >&3; };
 
-# After each of the seconds in $1 and a write to the terminal (which waits while the agent is paused), runs the rest.
-# Ending it with TERM leaves neither an orphan nor a zombie.
+# After each of the seconds in $1 and a write to the terminal (which waits while the agent is paused), runs the rest;
+# without a sleep never. Ending it with USR1 leaves neither an orphan nor a zombie. Why USR1: a child that was just forked still has its
+# parent's handlers and loses a signal that they take, and mksh takes TERM always. The sleep's -9 is for the same reason.
 _a() {
   (
-    trap "kill \$_s; wait; exit" TERM;
-    for _j in $1; do sleep $_j & _s=$!; wait $_s; echo >&3; done;
+    trap "kill -9 \$!; wait; exit" USR1;
+    for _j in $1; do sleep $_j & wait $! || exit; echo >&3; done;
     shift;
     "$@"
   ) </dev/null >/dev/null &
@@ -24,20 +25,20 @@ _a() {
 # Waits for the client's confirmation on stdin.
 _w() { while IFS= read -r _l; do [ "$_l" = "$_n" ] && return; done; return 1; };
 
-# The end: mark, confirmation, exit. Where a killed shell left the terminal to a dead process group,
-# only a process of another session may read it.
+# The end: mark, confirmation, mark, exit. mksh would not leave its read for a trap, so there the watchdog just kills.
+# Where a killed shell left the terminal to a dead process group, only a process of another session may read it.
 _z() {
   trap "" TTOU;
-  trap "exit ${_r%%;*}" TERM;
   [ $_m = base64 ] || stty raw -echo <&4;
   _k "exit;$_r";
-  _a 15 kill $$;
+  _a 15 kill -USR1 $$;
   _t=$!;
-  { [ $# -gt 0 ] && _w <&9; } || _w <&4 || {
-    trap - TERM;
-    setsid sh -c "while IFS= read -r l; do [ \"\$l\" = \"\$0\" ] && exit; done; exit 1" "$_n" <&4 || sleep 5;
-  };
-  kill $_t;
+  [ "$KSH_VERSION" ] || trap "exit ${_r%%;*}" USR1;
+  if { [ $# -gt 0 ] && _w <&9; } || _w <&4 || {
+    trap - USR1;
+    setsid sh -c "while IFS= read -r l; do [ \"\$l\" = \"\$0\" ] && exit; done; exit 1" "$_n" <&4;
+  }; then _k "confirmed;"; else sleep 5; fi;
+  kill -USR1 $_t;
   wait $_t;
   exit ${_r%%;*};
 };
@@ -52,9 +53,9 @@ _i() {
   done;
 };
 
-# Pipes: bytes from stdin to lines tagged $1. The last dd makes one write of a line, so that lines never tear.
+# Pipes: bytes from stdin to lines tagged $1. Who may be left waiting for bytes must not hold the terminal open. The last dd makes one write of a line, so that lines never tear.
 _o() {
-  while _l=$(dd bs=16384 count=1 | base64) && [ "$_l" ]; do
+  while _l=$(exec 3>&- 4<&-; dd bs=16384 count=1 | base64) && [ "$_l" ]; do
     { printf %s $1 $_l; echo; } | dd ibs=8192 obs=65536 >&3;
   done;
 };
@@ -112,10 +113,14 @@ if [ "$_l" != "$_d" ]; then
   fi;
 fi;
 
+# mksh would run a builtin of that name.
+[ "$KSH_VERSION" ] && set -- env "$@";
+
 if [ $_m != base64 ]; then
   if [ $_m = terminal ]; then
     for _j in 1 2 3 4 5 6 7 8 9 10; do
-      [ "$(stty size)" = "0 0" ] && sleep 0.05 || break;
+      case $(stty size) in [1-9]*) break;; esac;
+      sleep 0.05 || break;
     done;
   fi;
   ( exec "$@" 2>&3 3>&- 4<&- );
@@ -124,6 +129,7 @@ if [ $_m != base64 ]; then
 fi;
 
 # Pipes. Opening the read end through /proc gives the write end: anonymous pipes without a writable folder.
+# Redirections go through exec: shells keep copies of what others close, and a copy of a write end is no end of file.
 # A background process that holds the output open is waited for through three writes a second apart.
 _i | {
   exec 9<&0;
@@ -131,16 +137,16 @@ _i | {
     exec 6<&0;
     : | {
       exec 8<&0 5>/proc/self/fd/6 7>/proc/self/fd/8;
-      _o O <&6 5>&- 7>&- 8<&- 9<&- & _p=$!;
-      _o E <&8 5>&- 6<&- 7>&- 9<&- & _q=$!;
+      { exec <&6 5>&- 6<&- 7>&- 8<&- 9<&-; _o O; } & _p=$!;
+      { exec <&8 5>&- 6<&- 7>&- 8<&- 9<&-; _o E; } & _q=$!;
       ( exec "$@" <&9 >&5 2>&7 3>&- 4<&- 5>&- 6<&- 7>&- 8<&- 9<&- );
       _r=$?;
       exec 5>&- 6<&- 7>&- 8<&-;
-      _a "1 1 1" kill $_p $_q;
+      _a "1 1 1" kill -9 $_p $_q;
       _t=$!;
       wait $_p;
       wait $_q;
-      kill $_t;
+      kill -USR1 $_t;
       wait $_t;
       _z 9;
     };
