@@ -1,0 +1,10 @@
+//! The remote script in every shell that this machine has, each on a real pseudo-terminal.
+//!
+//! Owns the matrix: cases here, shells in `shells`, the client's part in `client`. A missing shell or tool is
+//! printed as "skipped: …" and never counts as a pass of its own.
+
+mod client;
+mod pipes;
+mod shells;
+mod terminal;
+mod users;
