@@ -167,6 +167,11 @@ impl World {
         CLUSTER
     }
 
+    /// Says whether sessions of ECS Exec have a KMS key.
+    pub fn has_kms(&self) -> bool {
+        self.shared.options.kms
+    }
+
     /// Returns the ARN of the KMS key.
     pub fn kms_key_arn(&self) -> String {
         self.shared.keys.arn()

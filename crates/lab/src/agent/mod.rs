@@ -21,7 +21,7 @@ use tokio::process::Child;
 use tokio::sync::mpsc;
 
 use crate::gateway::session::{Inbox, Session, ToAgent};
-use crate::journal::JournalEntry;
+use crate::journal::{ChildStatus, JournalEntry};
 use crate::shared::Shared;
 use link::{Arrival, Link, TICK};
 use utf8::Filter;
@@ -31,6 +31,9 @@ const READ_MAX: usize = 1024;
 
 /// Frames that must fit into the client's queue before the terminal is read: the socket's back-pressure.
 const CLIENT_ROOM: usize = 64;
+
+/// The least time that a dying child gets.
+const REAP_MIN: Duration = Duration::from_millis(500);
 
 /// Runs the agent of a session to its end.
 pub(crate) async fn run(shared: Arc<Shared>, session: Arc<Session>, inbox: Inbox) {
@@ -133,7 +136,7 @@ impl Agent {
                         return Ending::Died;
                     }
                 },
-                Some(()) = pumps.written.recv(), if pumps.writing.is_some() => self.written(&mut pumps).await,
+                done = pumps.written.recv(), if pumps.writing.is_some() => self.written(&mut pumps, done.is_some()).await,
                 read = reader.read(&mut buffer), if may_read => match read {
                     Ok(count) if count > 0 => {
                         self.output(&mut pumps, &buffer[..count]);
@@ -216,8 +219,10 @@ impl Agent {
         }
     }
 
-    async fn written(&mut self, pumps: &mut Pumps) {
-        if let Some((frame, was_acknowledged)) = pumps.writing.take() {
+    /// A write is over. One that failed leaves its message unacknowledged and the expected number where it was, as the real
+    /// agent does.
+    async fn written(&mut self, pumps: &mut Pumps, succeeded: bool) {
+        if let Some((frame, was_acknowledged)) = pumps.writing.take().filter(|_| succeeded) {
             self.finish(pumps, frame, was_acknowledged).await;
         }
         while pumps.writing.is_none() {
@@ -251,8 +256,13 @@ impl Agent {
         Ending::Normal
     }
 
+    /// A child that only closed its terminal is not waited for longer than the drain.
     async fn reap(&mut self, pumps: &mut Pumps) {
-        let status = pty::status_of(&pumps.child.wait().await);
+        let limit = self.shared.options.agent_drain.max(REAP_MIN);
+        let status = match tokio::time::timeout(limit, pumps.child.wait()).await {
+            Ok(status) => pty::status_of(&status),
+            Err(_) => ChildStatus::Unknown,
+        };
         self.shared.journal.push(JournalEntry::ChildExited { session_id: self.session.id.clone(), status });
     }
 

@@ -1,0 +1,214 @@
+//! The conduct of the stand-in for `boundary connect -exec`, as a real process.
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use lab::connect::{AuthzToken, authz_token};
+use lab::{Elsewhere, World, WorldOptions};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use support::WATCHDOG;
+
+/// Ends with 9 at its 20th SIGTERM, after it said where the proxy is.
+const COUNT_TERMS: &str =
+    "n=0; trap 'n=$((n+1)); [ $n -ge 20 ] && exit 9' TERM; echo at $BOUNDARY_PROXIED_ADDR; while :; do sleep 0.01; done";
+
+async fn world() -> World {
+    World::start(WorldOptions::default()).await.unwrap()
+}
+
+struct StandIn {
+    process: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl StandIn {
+    fn run(world: &World, flags: &[&str], script: &str, variables: &[(&str, &str)]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_lab"))
+            .args(["connect", "-exec", "sh"])
+            .args(flags)
+            .args(["--", "-c", script])
+            .env("LAB_WORKER_ADDR", world.worker_addr().to_string())
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(process.stdout.take().unwrap());
+        Self { process, out }
+    }
+
+    fn target(world: &World, script: &str) -> Self {
+        Self::run(world, &["-target-id", "ttcp_1"], script, &[])
+    }
+
+    /// Reads until a line begins so and returns the rest of it.
+    fn line(&mut self, start: &str) -> String {
+        let mut line = String::new();
+        while self.out.read_line(&mut line).unwrap() > 0 {
+            if let Some(rest) = line.trim_end().strip_prefix(start) {
+                return rest.to_owned();
+            }
+            line.clear();
+        }
+        panic!("no line begins with {start:?}");
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.process.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Waits for the end: exit code and what was still printed.
+    fn end(mut self) -> (Option<i32>, String) {
+        let deadline = Instant::now() + WATCHDOG;
+        let status = loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > deadline {
+                self.process.kill().unwrap();
+                panic!("the stand-in did not end");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).unwrap();
+        (status.code(), rest)
+    }
+}
+
+fn dial(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn the_programs_code_is_the_stand_ins() {
+    let world = world().await;
+    assert_eq!(StandIn::target(&world, "exit 5").end().0, Some(5));
+    assert_eq!(StandIn::target(&world, "kill -9 $$").end().0, Some(255));
+    let mut none = Command::new(env!("CARGO_BIN_EXE_lab"));
+    none.args(["connect", "-exec", "/no/such", "-target-id", "ttcp_1"]).env("LAB_WORKER_ADDR", "127.0.0.1:1");
+    assert_eq!(none.output().unwrap().status.code(), Some(2));
+    none.arg("-no-such-flag");
+    assert_eq!(none.output().unwrap().status.code(), Some(3));
+}
+
+#[tokio::test]
+async fn the_program_learns_the_address_by_environment_and_template() {
+    let world = world().await;
+    let mut stand_in =
+        StandIn::target(&world, "echo env $BOUNDARY_PROXIED_ADDR; echo arg {{boundary.addr}} {{ boundary.port }}; exec sleep 60");
+    let address = stand_in.line("env ");
+    let port = address.rsplit(':').next().unwrap().to_owned();
+    assert_eq!(stand_in.line("arg "), format!("{address} {port}"));
+    drop(dial(&address));
+    stand_in.signal(Signal::SIGTERM);
+    assert_eq!(stand_in.end().0, Some(255));
+}
+
+#[tokio::test]
+async fn its_own_lines_come_first() {
+    let world = world().await;
+    let (_, text) = StandIn::target(&world, "echo mine").end();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[..2], ["", "Proxy listening information:"]);
+    assert!(lines.iter().any(|line| line.starts_with("  Session ID:          s_")), "{text}");
+    assert_eq!(lines.last(), Some(&"mine"));
+    let (_, text) = StandIn::run(&world, &["-target-id", "ttcp_1", "-format", "json"], "echo mine", &[]).end();
+    let line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert!(line["session_id"].as_str().unwrap().starts_with("s_") && line["port"].is_u64(), "{text}");
+}
+
+#[tokio::test]
+async fn a_token_gives_session_and_expiry() {
+    let world = world().await;
+    let soon = jiff::Timestamp::now().as_second() + 2;
+    let text = authz_token(&AuthzToken::new("s_fromtoken1", "ttcp_1", soon, world.worker_addr()));
+    let mut stand_in = StandIn::run(&world, &[], COUNT_TERMS, &[("BOUNDARY_CONNECT_AUTHZ_TOKEN", &text)]);
+    assert_eq!(stand_in.line("  Session ID:          "), "s_fromtoken1");
+    assert_eq!(stand_in.end().0, Some(9), "the session's time is over: a storm");
+}
+
+#[tokio::test]
+async fn bytes_go_through_the_worker() {
+    let world = world().await;
+    world.faults().worker_leads_elsewhere(Elsewhere::NotTls);
+    let mut stand_in = StandIn::target(&world, "echo at $BOUNDARY_PROXIED_ADDR; exec sleep 60");
+    let mut text = String::new();
+    dial(&stand_in.line("at ")).read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("SSH-2.0"), "{text:?}");
+    stand_in.signal(Signal::SIGINT);
+    stand_in.end();
+}
+
+#[tokio::test]
+async fn a_refused_new_connection_ends_all_in_a_storm() {
+    let world = world().await;
+    let mut stand_in = StandIn::target(&world, COUNT_TERMS);
+    let address = stand_in.line("at ");
+    world.faults().worker_refuses();
+    let _ = dial(&address).read(&mut [0]);
+    assert_eq!(stand_in.end().0, Some(9));
+    world.faults().worker_opens();
+    let mut stand_in = StandIn::target(&world, COUNT_TERMS);
+    let address = stand_in.line("at ");
+    world.faults().close_worker_listener();
+    while TcpStream::connect(world.worker_addr()).is_ok() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let _ = dial(&address).read(&mut [0]);
+    assert_eq!(stand_in.end().0, Some(9));
+}
+
+#[tokio::test]
+async fn a_cut_leaves_the_listener() {
+    let world = world().await;
+    let mut stand_in = StandIn::target(&world, COUNT_TERMS);
+    let address = stand_in.line("at ");
+    let mut first = dial(&address);
+    first.write_all(b"\x16").unwrap();
+    while world.bytes_through_worker().0 == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    stand_in.signal(Signal::SIGUSR1);
+    assert_eq!(first.read(&mut [0]).unwrap(), 0, "a cut is an end without a word");
+    let mut second = dial(&address);
+    second.write_all(b"\x16").unwrap();
+    while world.bytes_through_worker().0 < 2 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    stand_in.signal(Signal::SIGUSR2);
+    assert_eq!(second.read(&mut [0]).unwrap(), 0);
+    assert_eq!(stand_in.end().0, Some(9));
+    assert!(TcpStream::connect(&address).is_err(), "the listener is closed");
+}
+
+#[tokio::test]
+async fn the_control_socket_expires_a_session() {
+    let world = world().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control");
+    let variables = [("LAB_CONNECT_CONTROL", path.to_str().unwrap())];
+    let mut stand_in = StandIn::run(&world, &["-target-id", "ttcp_1"], COUNT_TERMS, &variables);
+    stand_in.line("at ");
+    let mut control = UnixStream::connect(&path).unwrap();
+    control.write_all(b"expire\n").unwrap();
+    assert_eq!(stand_in.end().0, Some(9));
+}
+
+#[tokio::test]
+async fn a_signalled_stand_in_waits_for_its_program() {
+    let world = world().await;
+    let mut stand_in = StandIn::target(&world, COUNT_TERMS);
+    stand_in.line("at ");
+    stand_in.signal(Signal::SIGINT);
+    let (code, text) = stand_in.end();
+    assert_eq!(code, Some(9));
+    assert!(text.contains("Received shutdown signal"), "{text}");
+}
