@@ -2,7 +2,7 @@
 //! `StringEquals`/`StringLike` with policy variables; no resource policies, no boundaries.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::options::Profile;
 use crate::random;

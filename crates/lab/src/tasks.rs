@@ -135,8 +135,8 @@ impl TaskView {
     /// Returns the ARN of a container.
     pub(crate) fn container_arn(&self, container: &ContainerView) -> String {
         let digest = random::hex(digest::digest(&digest::SHA256, container.runtime_id.as_bytes()).as_ref());
-        let (a, b, c, d, e) = (&digest[..8], &digest[8..12], &digest[12..16], &digest[16..20], &digest[20..32]);
-        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:container/{}/{}/{a}-{b}-{c}-{d}-{e}", self.ecs_cluster, self.task_id)
+        let uuid = [&digest[..8], &digest[8..12], &digest[12..16], &digest[16..20], &digest[20..32]].join("-");
+        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:container/{}/{}/{uuid}", self.ecs_cluster, self.task_id)
     }
 
     /// Returns the task as DescribeTasks shows it; tags only when asked for.

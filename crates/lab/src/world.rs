@@ -35,7 +35,7 @@ pub struct World {
     worker: SocketAddr,
     connect_proxy: SocketAddr,
     caller: Principal,
-    root: TempDir,
+    _root: TempDir,
     runtime: Option<Runtime>,
 }
 
@@ -78,7 +78,7 @@ impl World {
         listeners.serve(&runtime, &shared)?;
         let tags = BTreeMap::from([("username".to_owned(), USER.to_owned())]);
         let caller = shared.principals.assume_shared_role(USER, tags, 12 * 3600);
-        let world = Self { shared, api, worker, connect_proxy, caller, root, runtime: Some(runtime) };
+        let world = Self { shared, api, worker, connect_proxy, caller, _root: root, runtime: Some(runtime) };
         world.add_task(TaskSpec::default());
         Ok(world)
     }
@@ -162,7 +162,6 @@ impl World {
     }
 
     /// Returns the name of the ECS cluster.
-    #[expect(clippy::unused_self, reason = "a caller asks the world, not the crate")]
     pub fn cluster(&self) -> &str {
         CLUSTER
     }

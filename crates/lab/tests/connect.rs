@@ -1,5 +1,7 @@
 //! The conduct of the stand-in for `boundary connect -exec`, as a real process.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere, helpers included")]
+
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

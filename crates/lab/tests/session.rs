@@ -1,5 +1,7 @@
 //! Sessions through gateway and agent, with the protocol crate's own client.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere, helpers included")]
+
 #[path = "support/client.rs"]
 mod client;
 mod support;
@@ -236,7 +238,7 @@ async fn a_program_that_does_not_read_blocks_the_acknowledgements() {
     let world = world(false).await;
     let (mut client, opened) = Client::start(&world, r#"sh -c "stty raw -echo; echo up; sleep 60""#).await;
     client.until(&world, "the start", |client| client.has_shown("up")).await;
-    client.link.send_input(&[b'x'; 64 * 1024]);
+    client.link.send_input(&vec![b'x'; 64 * 1024]);
     client.until(&world, "a full window", |client| client.link.input_capacity() < 256 * 1024).await;
     for _ in 0..20 {
         client.until(&world, "a turn", |_| true).await;

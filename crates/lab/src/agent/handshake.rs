@@ -104,7 +104,7 @@ impl Agent {
             };
             let frame = match message {
                 Some(ToAgent::Frame(frame)) => frame,
-                Some(ToAgent::Close(_)) => return Err(Ending::Normal),
+                Some(ToAgent::Close) => return Err(Ending::Normal),
                 Some(ToAgent::Die) | None => return Err(Ending::Died),
             };
             if let Some(payload) = self.take_answer(frame, wanted)? {

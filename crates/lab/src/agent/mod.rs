@@ -130,7 +130,7 @@ impl Agent {
                 message = self.inbox.recv() => match message {
                     Some(ToAgent::Frame(frame)) if pumps.writing.is_some() => self.backlog.push_back(frame),
                     Some(ToAgent::Frame(frame)) => self.take(&mut pumps, frame).await,
-                    Some(ToAgent::Close(_)) => return self.killed(&mut pumps).await,
+                    Some(ToAgent::Close) => return self.killed(&mut pumps).await,
                     Some(ToAgent::Die) | None => {
                         self.killed(&mut pumps).await;
                         return Ending::Died;

@@ -76,7 +76,7 @@ pub(crate) fn describe_tasks(call: &Call<'_>) -> Result<Value, ApiError> {
         let task_id = task_id_of(text, cluster)?;
         let arn = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{cluster}/{task_id}");
         let task = call.shared.task(task_id);
-        let context = task.as_ref().map(|task| resource_tags(task)).unwrap_or_default();
+        let context = task.as_ref().map(resource_tags).unwrap_or_default();
         call.authorise("ecs:DescribeTasks", &arn, &context)?;
         match task {
             Some(task) => found.push(task.to_json(with_tags)),

@@ -26,8 +26,6 @@ pub(crate) struct Args {
     pub(crate) format: Format,
     pub(crate) worker: String,
     pub(crate) control: Option<String>,
-    /// Whether the session came by a token: then its credentials are not known to the CLI.
-    pub(crate) by_token: bool,
 }
 
 /// Why a command line was refused.
@@ -89,7 +87,6 @@ impl Args {
             format: if flags.format.as_deref() == Some("json") { Format::Json } else { Format::Table },
             worker: worker.ok_or(ArgsError::NoWorker)?,
             control: variable("LAB_CONNECT_CONTROL"),
-            by_token: token.is_some(),
         })
     }
 }
@@ -136,7 +133,7 @@ mod tests {
         let args =
             parse(&["-exec", "prog", "--target-id=ttcp_1", "-listen-port", "4000", "--", "-x", "--", "y"], &[WORKER]).unwrap();
         assert_eq!(args.passthrough, ["-x", "--", "y"]);
-        assert_eq!((args.listen_port, args.by_token), (4000, false));
+        assert_eq!(args.listen_port, 4000);
         assert!(args.session_id.starts_with("s_"));
     }
 
@@ -146,7 +143,6 @@ mod tests {
         let text = authz_token(&token);
         let args = parse(&["-exec", "prog"], &[("BOUNDARY_CONNECT_AUTHZ_TOKEN", &text)]).unwrap();
         assert_eq!((args.session_id.as_str(), args.expiration, args.worker.as_str()), ("s_tok", 1_900_000_000, "127.0.0.1:7"));
-        assert!(args.by_token);
     }
 
     #[test]

@@ -59,8 +59,9 @@ async fn through_boundary(stage: &Stage, state: &Path, story: &mut Story) -> any
     let mut terminal = Terminal::run(stage.lab.as_os_str(), &stage.connect_args(), &variables(stage, state))?;
     terminal.expect("Session ID:", WATCHDOG).await?;
     // The shell is there when it answers; typing waits in the wrapper until then.
-    terminal.type_line("echo hello-from-the-task").await?;
-    terminal.expect("\nhello-from-the-task", WATCHDOG).await?;
+    // The quotes tell the answer from the terminal's echo of the question.
+    terminal.type_line("echo hello-from-'the'-task").await?;
+    terminal.expect("hello-from-the-task", WATCHDOG).await?;
     terminal.type_line("exit 7").await?;
     let code = terminal.finish(WATCHDOG).await?;
     let ended = |entries: &[JournalEntry]| entries.iter().any(|entry| matches!(entry, JournalEntry::ChildExited { .. }));

@@ -71,12 +71,9 @@ async fn open(
         if with_tls { Transport::Tls(Box::new(shared.tls.gateway.accept(stream).await.ok()?)) } else { Transport::Plain(stream) };
     let mut upgrade = Upgrade::new(shared, peer.via_worker);
     let accepted = tokio_tungstenite::accept_hdr_async(transport, &mut upgrade).await;
-    let (mut socket, session) = match (accepted, upgrade.session.take()) {
-        (Ok(socket), Some(session)) => (socket, session),
-        _ => {
-            refuse(shared, peer, &upgrade.session_id, upgrade.refusal.as_deref().unwrap_or("no WebSocket upgrade"));
-            return None;
-        }
+    let (Ok(mut socket), Some(session)) = (accepted, upgrade.session.take()) else {
+        refuse(shared, peer, &upgrade.session_id, upgrade.refusal.as_deref().unwrap_or("no WebSocket upgrade"));
+        return None;
     };
     let client_version = match read_token(&mut socket, &session, shared).await {
         Ok(version) => version,

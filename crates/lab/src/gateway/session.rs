@@ -38,8 +38,8 @@ pub(crate) struct SessionPlan {
 #[derive(Debug)]
 pub(crate) enum ToAgent {
     Frame(Bytes),
-    /// The session shall end: a channel_closed frame.
-    Close(Bytes),
+    /// The session shall end.
+    Close,
     /// The task is gone: the agent dies without a word.
     Die,
 }
@@ -168,7 +168,7 @@ impl Session {
             return;
         }
         self.state().terminated = true;
-        self.tell_agent(ToAgent::Close(messages::channel_closed(&self.id, "")));
+        self.tell_agent(ToAgent::Close);
     }
 
     /// Lets the agent die without a word, as when its task is stopped.

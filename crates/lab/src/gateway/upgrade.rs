@@ -36,7 +36,7 @@ impl<'a> Upgrade<'a> {
 
     fn check(&mut self, request: &Request) -> Result<(), ApiError> {
         self.headers = visible_headers(request);
-        self.session_id = request.uri().path().strip_prefix(PATH).unwrap_or_default().to_owned();
+        request.uri().path().strip_prefix(PATH).unwrap_or_default().clone_into(&mut self.session_id);
         let session = self.shared.sessions.find(&self.session_id);
         let session = session.ok_or_else(|| ApiError::new(404, "SessionNotFound", "no such data channel"))?;
         if self.shared.faults.takes_upgrade_refusal() {

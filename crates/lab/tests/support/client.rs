@@ -197,7 +197,7 @@ impl Client {
 
     fn data_key(&self, world: &World, key_id: &str, challenge: Option<&str>) -> GrantedKey {
         let target = if self.wrong_context { "ecs:wrong" } else { &self.target };
-        let id = self.link_session_id(world);
+        let id = Self::newest_session_id(world);
         let mut context = json!({"aws:ssm:SessionId": id, "aws:ssm:TargetId": target});
         if let Some(challenge) = challenge {
             context["aws:ssm:RandomChallenge"] = json!(challenge);
@@ -213,7 +213,7 @@ impl Client {
         }
     }
 
-    fn link_session_id(&self, world: &World) -> String {
+    fn newest_session_id(world: &World) -> String {
         let sessions = world.journal().into_iter().rev().find_map(|entry| match entry {
             lab::JournalEntry::ExecuteCommand { session_id, .. } => Some(session_id),
             _ => None,

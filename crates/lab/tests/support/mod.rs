@@ -57,7 +57,9 @@ fn post(
         headers.extend(sign_request(("POST", "/", ""), &headers.clone(), body, keys, ("us-east-2", service, &stamp)));
     }
     let mut head = format!("POST / HTTP/1.1\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
-    headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
+    for (name, value) in &headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
     let mut stream = TcpStream::connect(world.api_addr())?;
     stream.set_read_timeout(Some(WATCHDOG))?;
     stream.write_all(format!("{head}\r\n").as_bytes())?;
