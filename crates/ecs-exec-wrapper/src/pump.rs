@@ -309,6 +309,8 @@ impl<'a> Pump<'a> {
 
     fn ready(&mut self, attention: &mut Attention) {
         attention.terminal.enter(Mode::Raw);
+        // For the test of the panic hook; release builds do not have it.
+        assert!(!cfg!(debug_assertions) || std::env::var_os("ECS_EXEC_TEST_PANIC").is_none(), "asked to panic");
         self.tell_size();
         if attention.input.is_none() {
             match Input::start() {

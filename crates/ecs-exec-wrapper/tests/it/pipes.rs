@@ -139,3 +139,17 @@ fn the_planted_variables_are_in_the_command_and_in_the_container() {
     );
     assert_eq!(planted, 1);
 }
+
+#[test]
+fn under_boundarys_parent_arguments_and_code_survive_and_only_its_own_lines_come_first() {
+    let setting = Setting::rosa();
+    let (arguments, environment) =
+        setting.under_boundary(&["--", "sh", "-c", "printf '%s\\n' \"$@\"; exit 7", "sh", "{{.State}}", "{{ x }}", "a b"]);
+    let mut command = std::process::Command::new(crate::harness::stand_in());
+    command.args(arguments).env_clear().envs(environment);
+    let output = wait_with_output(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.trim_start().starts_with("Proxy listening information"), "{stdout}");
+    assert!(stdout.ends_with("\n{{.State}}\n{{ x }}\na b\n"), "{stdout}");
+}

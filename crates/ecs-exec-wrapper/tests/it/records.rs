@@ -90,31 +90,20 @@ fn no_session_opens_without_a_record_unless_told() {
 }
 
 #[test]
-fn many_wrappers_at_once_leave_whole_lines() {
-    const TASKS: usize = 6;
-    const EACH: usize = 2;
+fn two_hundred_wrappers_at_once_leave_whole_lines() {
+    const COUNT: usize = 200;
     let setting = Setting::rosa();
-    let tasks: Vec<String> = (0..TASKS).map(|_| setting.world.add_task(lab::TaskSpec::default()).task_id).collect();
-    let mut children = Vec::new();
-    for task in tasks.iter().flat_map(|task| std::iter::repeat_n(task, EACH)) {
-        let mut command = std::process::Command::new(crate::harness::WRAPPER);
-        command.env_clear().envs(setting.environment());
-        command.args([
-            setting.world.cluster(),
-            task,
-            "rosa-boundary",
-            &crate::harness::local_user(),
-            "--",
-            "sh",
-            "-c",
-            "exit 11",
-        ]);
-        children.push(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    // Refused at the last step: the start line is written before ExecuteCommand leaves.
+    setting.world.deny(&["ecs:ExecuteCommand"]);
+    let start =
+        |_| setting.wrapper(&["--", "true"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut children: Vec<_> = (0..COUNT).map(start).collect();
+    for child in &mut children {
+        assert_eq!(crate::harness::wait(child).code(), Some(255));
     }
-    for mut child in children {
-        assert_eq!(crate::harness::wait(&mut child).code(), Some(11));
-    }
-    assert_eq!(records(&setting.journal_file()).len(), 2 * TASKS * EACH);
+    let records = records(&setting.journal_file());
+    let starts = records.iter().filter(|record| matches!(record, SessionLine::SessionStart(_))).count();
+    assert_eq!((starts, records.len()), (COUNT, 2 * COUNT));
 }
 
 #[test]

@@ -201,3 +201,64 @@ fn a_full_screen_program_gets_its_bytes_unchanged() {
     assert!(shell.seen().contains("\u{1b}[?1049h\u{1b}[2J\u{1b}[5;10Hmid\r\n\u{1b}[?1049l"), "{:?}", shell.seen());
     assert!(shell.seen().contains("a\nb\r\n"), "the local terminal changed remote output: {:?}", shell.seen());
 }
+
+#[test]
+fn a_panic_gives_the_terminal_back() {
+    let setting = Setting::rosa();
+    let mut environment = setting.environment();
+    environment.push(("ECS_EXEC_TEST_PANIC".to_owned(), "1".to_owned()));
+    let command = setting.wrapper(&[]);
+    let mut shell = OnTerminal::start(command.get_program(), command.get_args(), &environment);
+    assert_eq!(shell.exit_code(), Some(101));
+    assert!(shell.seen().contains("asked to panic"), "{}", shell.seen());
+    assert!(is_users(&shell.mode()));
+}
+
+/// A profile whose credentials come from a program that asks on the terminal, as a program for a second factor does.
+fn with_prompting_provider(setting: &Setting) -> Vec<(String, String)> {
+    let (keys, others): (Vec<_>, Vec<_>) = setting.environment().into_iter().partition(|(name, _)| {
+        matches!(name.as_str(), "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" | "AWS_SESSION_TOKEN" | "AWS_CONFIG_FILE")
+    });
+    let key = |name: &str| keys.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone()).unwrap();
+    let credentials = serde_json::json!({
+        "Version": 1, "AccessKeyId": key("AWS_ACCESS_KEY_ID"), "SecretAccessKey": key("AWS_SECRET_ACCESS_KEY"),
+        "SessionToken": key("AWS_SESSION_TOKEN"),
+    });
+    let script = setting.home.path().join("provider.sh");
+    let text = format!(
+        "grep SigBlk /proc/self/status > '{}'\nprintf 'code? ' > /dev/tty\nread -r code < /dev/tty\n[ \"$code\" = 123456 ] && echo '{credentials}'\n",
+        setting.home.path().join("mask").display()
+    );
+    std::fs::write(&script, text).unwrap();
+    let config = setting.home.path().join("aws-config");
+    std::fs::write(&config, format!("[profile asking]\ncredential_process = /bin/sh {}\nregion = us-east-2\n", script.display()))
+        .unwrap();
+    let added = [("AWS_CONFIG_FILE", config.display().to_string()), ("ECS_EXEC_PROFILE", "asking".to_owned())];
+    others.into_iter().chain(added.map(|(name, value)| (name.to_owned(), value))).collect()
+}
+
+#[test]
+fn a_provider_that_asks_gets_the_users_terminal_and_an_empty_signal_mask() {
+    let setting = Setting::rosa();
+    let environment = with_prompting_provider(&setting);
+    let command = setting.wrapper(&["--", "sh", "-c", "exit 4"]);
+    let mut shell = OnTerminal::start(command.get_program(), command.get_args(), &environment);
+    shell.expect("code? ");
+    assert!(is_users(&shell.mode()), "the provider cannot read a line, or Ctrl-C cannot end it");
+    shell.type_in("123456\r");
+    assert_eq!(shell.exit_code(), Some(4), "{}", shell.seen());
+    let mask = std::fs::read_to_string(setting.home.path().join("mask")).unwrap();
+    assert_eq!(mask.split_whitespace().nth(1), Some("0000000000000000"), "a child must be endable by signals");
+}
+
+#[test]
+fn keys_make_no_signals_from_the_start() {
+    let setting = Setting::rosa();
+    setting.world.faults().api_delay("sts:GetCallerIdentity", Duration::from_millis(500));
+    let mut shell = OnTerminal::under_boundary(&setting, &["--", "sh", "-i"]);
+    shell.expect("Proxy listening information");
+    until("no signals from keys", || !shell.mode().local_flags.contains(LocalFlags::ISIG));
+    shell.type_in("\u{3}");
+    assert_eq!(shell.exit_code(), Some(130), "Ctrl-C ended the parent instead of us: {}", shell.seen());
+    assert!(is_users(&shell.mode()));
+}
