@@ -1,4 +1,4 @@
-//! An HTTP CONNECT proxy that resolves the gateway's name to the lab and refuses everything else.
+//! An HTTP CONNECT proxy that resolves the names of the gateway and of the APIs to the lab and refuses everything else.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::shared::Shared;
+use crate::tls::API_NAMES;
 
 /// Largest request head, bytes.
 const HEAD_LIMIT: usize = 8 * 1024;
@@ -53,5 +54,7 @@ fn resolve(head: &str, shared: &Shared) -> Option<SocketAddr> {
         return None;
     }
     let (host, _port) = words.next()?.rsplit_once(':')?;
-    host.starts_with("ssmmessages.").then(|| shared.gateway.get().copied()).flatten()
+    let server = if host.starts_with("ssmmessages.") { &shared.gateway } else { &shared.tls_api };
+    let known = host.starts_with("ssmmessages.") || API_NAMES.contains(&host);
+    known.then(|| server.get().copied()).flatten()
 }

@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) gateway: OnceLock<SocketAddr>,
     /// The gateway without TLS.
     pub(crate) plain_gateway: OnceLock<SocketAddr>,
+    /// The APIs with TLS.
+    pub(crate) tls_api: OnceLock<SocketAddr>,
     /// Local ports of the worker's sockets towards the gateway.
     pub(crate) worker_ports: Mutex<HashSet<u16>>,
     pub(crate) bytes_up: AtomicU64,
@@ -62,6 +64,7 @@ impl Shared {
             container_path,
             gateway: OnceLock::new(),
             plain_gateway: OnceLock::new(),
+            tls_api: OnceLock::new(),
             worker_ports: Mutex::new(HashSet::new()),
             bytes_up: AtomicU64::new(0),
             bytes_down: AtomicU64::new(0),

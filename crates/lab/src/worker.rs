@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -13,6 +14,9 @@ use crate::faults::{Elsewhere, Order, WorkerMode};
 use crate::gateway::transport::finish;
 use crate::journal::JournalEntry;
 use crate::shared::Shared;
+
+/// A real worker refuses only after a handshake: the client has seen its connection made.
+const REFUSAL_DELAY: Duration = Duration::from_millis(10);
 
 /// Servers that a misled worker leads to.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +62,7 @@ async fn carry(client: TcpStream, strangers: Strangers, shared: Arc<Shared>) {
         (WorkerMode::Elsewhere(Elsewhere::NotTls), _) => strangers.not_tls,
         (WorkerMode::Elsewhere(Elsewhere::OtherName), _) => strangers.other_name,
         (WorkerMode::Refuse, _) | (_, None) => {
+            tokio::time::sleep(REFUSAL_DELAY).await;
             let _ = client.set_zero_linger();
             return;
         }

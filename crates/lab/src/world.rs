@@ -41,6 +41,7 @@ pub struct World {
 
 struct Listeners {
     api: TcpListener,
+    tls_api: TcpListener,
     gateway: TcpListener,
     plain_gateway: TcpListener,
     worker: TcpListener,
@@ -73,6 +74,7 @@ impl World {
         let address = |listener: &TcpListener| listener.local_addr().context("failed to read a listener's address");
         let (api, worker) = (address(&listeners.api)?, address(&listeners.worker)?);
         let connect_proxy = address(&listeners.connect_proxy)?;
+        let _ = shared.tls_api.set(address(&listeners.tls_api)?);
         let _ = shared.gateway.set(address(&listeners.gateway)?);
         let _ = shared.plain_gateway.set(address(&listeners.plain_gateway)?);
         listeners.serve(&runtime, &shared)?;
@@ -306,6 +308,7 @@ impl Listeners {
         let bind = |port: u16| bind(runtime, port);
         Ok(Self {
             api: bind(options.api_port)?,
+            tls_api: bind(0)?,
             gateway: bind(0)?,
             plain_gateway: bind(0)?,
             worker: bind(options.worker_port)?,
@@ -317,7 +320,8 @@ impl Listeners {
 
     fn serve(self, runtime: &Runtime, shared: &Arc<Shared>) -> anyhow::Result<()> {
         let strangers = worker::Strangers { not_tls: self.not_tls.local_addr()?, other_name: self.other_name.local_addr()? };
-        runtime.spawn(aws::serve(self.api, shared.clone()));
+        runtime.spawn(aws::serve(self.api, false, shared.clone()));
+        runtime.spawn(aws::serve(self.tls_api, true, shared.clone()));
         runtime.spawn(gateway::serve(self.gateway, true, shared.clone()));
         runtime.spawn(gateway::serve(self.plain_gateway, false, shared.clone()));
         runtime.spawn(gateway::obey(shared.clone()));
