@@ -224,9 +224,9 @@ mod tests {
     #[test]
     fn waiting_has_a_default_a_bare_form_and_an_end() {
         let wait = |given: &[&str]| Args::try_parse_from([&["x"], given].concat()).unwrap().wait;
-        assert_eq!(wait(&[]), Duration::from_secs(60));
-        assert_eq!(wait(&["--wait", "dev", "0123"]), Duration::from_secs(60));
-        assert_eq!(wait(&["--wait=2m"]), Duration::from_secs(120));
+        assert_eq!(wait(&[]), Duration::from_mins(1));
+        assert_eq!(wait(&["--wait", "dev", "0123"]), Duration::from_mins(1));
+        assert_eq!(wait(&["--wait=2m"]), Duration::from_mins(2));
         assert_eq!(wait(&["--wait=0"]), Duration::ZERO);
     }
 }

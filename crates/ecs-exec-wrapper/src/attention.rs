@@ -2,9 +2,11 @@
 //!
 //! Keys are kept for the shell; a Ctrl-C that comes alone cancels, as does `~.`.
 
+use crate::boundary::{BoundarySession, listener_is_gone};
 use crate::ending::Ending;
 use crate::escape::{Command, Escapes};
 use crate::input::{Input, Read};
+use crate::settings::{Route, Settings};
 use crate::signals::Taken;
 use crate::terminal::{Mode, Terminal};
 use std::pin::pin;
@@ -12,6 +14,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Keys kept for the shell, in bytes; beyond, they stay in the terminal.
 const KEPT_MAX: usize = 8 * 1024;
+
+const SIGTERM: u8 = 15;
 
 /// Everything that the user reaches us by.
 #[derive(Debug)]
@@ -26,12 +30,15 @@ pub(crate) struct Attention {
     pub(crate) escapes: Escapes,
     /// Keys for the shell.
     pub(crate) kept: Vec<u8>,
+    route: Route,
+    boundary: BoundarySession,
 }
 
 impl Attention {
     /// Begins without reading keys.
-    pub(crate) fn new(signals: UnboundedReceiver<Taken>, terminal: Terminal, escapes: Escapes) -> Self {
-        Self { signals, terminal, input: None, escapes, kept: Vec::new() }
+    pub(crate) fn new(signals: UnboundedReceiver<Taken>, terminal: Terminal, settings: &Settings) -> Self {
+        let (route, boundary) = (settings.route, settings.boundary.clone());
+        Self { signals, terminal, input: None, escapes: Escapes::new(settings.escape), kept: Vec::new(), route, boundary }
     }
 
     /// From here on keys are read (when there is a terminal that we manage), and a lone Ctrl-C cancels.
@@ -66,6 +73,9 @@ impl Attention {
     fn take_signal(&mut self, signal: Option<Taken>) -> Result<(), Ending> {
         match signal {
             Some(Taken::End(2)) => Err(Ending::canceled()),
+            Some(Taken::End(SIGTERM)) if self.boundary_is_gone() => {
+                Err(self.boundary.ended("its proxy has ended before the session was ready"))
+            }
             Some(Taken::End(number)) => {
                 Err(Ending::signal(number, format!("ended by signal {number} before the session was ready")))
             }
@@ -79,6 +89,11 @@ impl Attention {
             }
             Some(Taken::Resize) | None => Ok(()),
         }
+    }
+
+    /// Boundary ends its child when its proxy ends: then the proxy is the reason, not the signal.
+    fn boundary_is_gone(&self) -> bool {
+        matches!(self.route, Route::Boundary(listener) if listener_is_gone(listener))
     }
 
     fn take_read(&mut self, read: Read) -> Result<(), Ending> {

@@ -80,7 +80,7 @@ impl Way {
     fn not_proved(&self, host: &str, error: &PrepareError) -> Ending {
         let what = format!("failed to {}", chain_text(error));
         let Route::Boundary(_) = self.route else {
-            return Ending::failed(Reason::NetworkLost, what);
+            return not_trusted(what, error);
         };
         if error.leads_elsewhere() {
             let sentence =
@@ -91,14 +91,29 @@ impl Way {
             PrepareError::Dial(DialError::Refused { .. }) => {
                 Ending::failed(Reason::BoundaryClosed, format!("{what}: Boundary's proxy is gone"))
             }
-            PrepareError::ClosedBeforeTls { .. } => Ending::failed(
+            PrepareError::Dial(_)
+            | PrepareError::ClosedBeforeTls { .. }
+            | PrepareError::ClosedDuringTls { .. }
+            | PrepareError::Io { .. } => Ending::failed(
                 Reason::BoundaryClosed,
                 format!(
                     "{what}: the Boundary session is over, or its worker cannot reach the target's address (it should be {host}, port 443)"
                 ),
             ),
-            _ => Ending::failed(Reason::NetworkLost, what),
+            _ => not_trusted(what, error),
         }
+    }
+}
+
+/// What it means that the far end does not show who it is.
+fn not_trusted(what: String, error: &PrepareError) -> Ending {
+    match error {
+        PrepareError::UnknownIssuer { .. } => Ending::failed(
+            Reason::Handshake,
+            format!("{what}; trust its authority with --ca-file or AWS_CA_BUNDLE if it is yours"),
+        ),
+        PrepareError::Certificate { .. } | PrepareError::Tls { .. } => Ending::failed(Reason::Handshake, what),
+        _ => Ending::failed(Reason::NetworkLost, what),
     }
 }
 

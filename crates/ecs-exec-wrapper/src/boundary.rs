@@ -4,6 +4,7 @@
 //! `internal/proto/controller/api/resources/targets/v1/target.proto`). The token also holds the session's private key: it is
 //! looked at in place and never copied out.
 
+use crate::ending::{Ending, Reason};
 use base64::Engine as _;
 use investigation::BoundarySessionId;
 use jiff::Timestamp;
@@ -53,11 +54,28 @@ impl BoundarySession {
         Self { id: None, id_source: IdSource::Unknown, target_id: None, expires_at: None, endpoint: None }
     }
 
+    /// How a run ends that Boundary has ended: its expiry, or anything else.
+    pub(crate) fn ended(&self, what: &str) -> Ending {
+        if self.expired_at(Timestamp::now()) {
+            return Ending::failed(Reason::BoundaryExpired, format!("the Boundary session has expired ({what})"));
+        }
+        Ending::failed(Reason::BoundaryClosed, format!("the Boundary session is closed ({what})"))
+    }
+
     /// Whether the session had expired at `now`, or was within five seconds of it: then a cut is the expiry, not an accident.
     pub(crate) fn expired_at(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|expiry| now.as_second() >= expiry.as_second() - 5)
     }
 }
+
+/// Whether Boundary's proxy has ended: then its listener refuses. Costs a connection of the session when it has not, so it is
+/// asked only by somebody who ends anyway.
+pub(crate) fn listener_is_gone(listener: std::net::SocketAddr) -> bool {
+    std::net::TcpStream::connect_timeout(&listener, LISTENER_ANSWERS_WITHIN).is_err()
+}
+
+/// A listener on this machine answers at once or not at all.
+const LISTENER_ANSWERS_WITHIN: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Why the token says nothing.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -221,17 +239,18 @@ mod tests {
 
     fn push_varint(bytes: &mut Vec<u8>, mut value: u64) {
         while value >= 0x80 {
-            bytes.push((value as u8 & 0x7f) | 0x80);
+            bytes.push(u8::try_from(value & 0x7f).unwrap() | 0x80);
             value >>= 7;
         }
-        bytes.push(value as u8);
+        bytes.push(u8::try_from(value).unwrap());
     }
 
     fn message() -> Vec<u8> {
         let mut expiry = vec![8];
         push_varint(&mut expiry, 1_700_000_000);
         let mut message = field(SESSION_ID, b"s_1234567890");
-        message.extend([(90 << 3) as u8 | 0x80, 0x05, 0x01]); // connection_limit, a varint in between
+        push_varint(&mut message, 90 << 3); // connection_limit, a varint in between
+        message.push(1);
         message.extend(field(TARGET_ID, b"ttcp_1234567890"));
         message.extend(field(EXPIRATION, &expiry));
         message.extend(field(130, &[0xff; 64]));

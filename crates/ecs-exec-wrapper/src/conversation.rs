@@ -738,7 +738,7 @@ mod tests {
         scene.conversation.handle_typed(b"ls\r");
         scene.exchange();
         scene.output(b"motd\r\n");
-        scene.pass(Duration::from_secs(60));
+        scene.pass(Duration::from_mins(1));
         assert_eq!((scene.sent.as_slice(), scene.sizes), (&b""[..], 0), "early input kills sessions");
         scene.ready();
         assert_eq!((scene.sent.as_slice(), scene.sizes), (&b"ls\r"[..], 1));
@@ -856,7 +856,7 @@ mod tests {
         assert_eq!(scene.sent, b"x");
         let mut unknown = Scene::new(Dialect::Bare { known_unencrypted: false });
         unknown.conversation.handle_typed(b"x");
-        unknown.pass(Duration::from_secs(60));
+        unknown.pass(Duration::from_mins(1));
         assert_eq!(unknown.sent, b"", "a session that may be encrypted dies of early input");
         unknown.output(b"$ ");
         assert_eq!(unknown.sent, b"x");

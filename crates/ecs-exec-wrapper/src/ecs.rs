@@ -12,6 +12,7 @@ use investigation::{TaskArn, TaskLabels};
 use secrecy::SecretString;
 use ssm_proto::{DataKey, GrantedKey};
 use std::collections::{BTreeMap, HashMap};
+use zeroize::Zeroizing;
 
 /// DescribeTasks takes this many at once.
 const DESCRIBE_MAX: usize = 100;
@@ -163,12 +164,13 @@ impl Services {
         }
         let request =
             self.kms.generate_data_key().key_id(key.key_id).number_of_bytes(DATA_KEY_BYTES).set_encryption_context(Some(context));
-        let answer = request.send().await.map_err(|error| explain("kms:GenerateDataKey", &error))?;
-        let (Some(plaintext), Some(blob)) = (answer.plaintext(), answer.ciphertext_blob()) else {
+        let mut answer = request.send().await.map_err(|error| explain("kms:GenerateDataKey", &error))?;
+        let plaintext = answer.plaintext.take().map(|blob| Zeroizing::new(blob.into_inner()));
+        let (Some(plaintext), Some(blob)) = (plaintext, answer.ciphertext_blob()) else {
             return Err(Refusal { call: "kms:GenerateDataKey", ..empty_answer() });
         };
         let plaintext =
-            DataKey::from_slice(plaintext.as_ref()).ok_or_else(|| Refusal { call: "kms:GenerateDataKey", ..empty_answer() })?;
+            DataKey::from_slice(&plaintext).ok_or_else(|| Refusal { call: "kms:GenerateDataKey", ..empty_answer() })?;
         Ok(GrantedKey { plaintext, ciphertext_blob: blob.as_ref().to_vec(), challenge_acknowledged: challenge.is_some() })
     }
 }

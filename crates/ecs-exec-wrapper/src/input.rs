@@ -88,7 +88,7 @@ fn read_all(runtime: &tokio::runtime::Handle, woken: &OwnedFd, reads: &mpsc::Sen
             Err(Errno::EINTR | Errno::EAGAIN) => {}
             // In the background a terminal refuses to be read; it may come to the front again.
             Err(Errno::EIO) if !crate::terminal::in_foreground() && rustix::termios::isatty(&stdin) => {
-                std::thread::sleep(BACKGROUND_RETRY)
+                std::thread::sleep(BACKGROUND_RETRY);
             }
             Err(_) => return permit.send(Read::End),
         }

@@ -340,7 +340,7 @@ impl<'a> Pump<'a> {
     fn asked(&mut self, command: Command, attention: &mut Attention) {
         match command {
             Command::Help => {
-                self.say.in_raw("~. end  ~s status  ~^Z suspend  ~~ a tilde  ~? this help; at the beginning of a line")
+                self.say.in_raw("~. end  ~s status  ~^Z suspend  ~~ a tilde  ~? this help; at the beginning of a line");
             }
             Command::Status => self.say.in_raw(&self.status()),
             Command::Suspend => self.suspend(attention),

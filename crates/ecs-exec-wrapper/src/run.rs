@@ -101,7 +101,7 @@ async fn session(
         signals::start().map_err(|error| Ending::failed(Reason::Protocol, format!("failed to watch signals: {error}")))?;
     let mut terminal = Terminal::new(settings.io.tty);
     terminal.enter(Mode::Guarded);
-    let mut attention = Attention::new(signals, terminal, Escapes::new(settings.escape));
+    let mut attention = Attention::new(signals, terminal, settings);
     let cloud = connect_cloud(settings, &mut attention).await?;
     attention
         .start_waiting()

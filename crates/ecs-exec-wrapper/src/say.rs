@@ -12,6 +12,7 @@ pub(crate) struct Say {
     pub(crate) quiet: bool,
 }
 
+#[expect(clippy::unused_self, reason = "whoever may speak holds the voice, also where it does not depend on `quiet`")]
 impl Say {
     /// A status line; silent under `--quiet`.
     pub(crate) fn status(self, text: &str) {

@@ -15,7 +15,6 @@ use crate::signals::Taken;
 use crate::task::stopped;
 use aws_identity::RefusalKind;
 use cli_kit::{chain_text, exit, printable};
-use jiff::Timestamp;
 use ssm_proto::LinkEnd;
 use std::time::{Duration, Instant};
 
@@ -102,7 +101,7 @@ impl Settling<'_> {
             let told = tokio::time::timeout(TERM_NOTICED_WITHIN, next_term(attention)).await.is_ok();
             let stands = !told && tokio::time::timeout(PROBE_WITHIN, self.way.still_stands()).await.unwrap_or(false);
             if !stands {
-                return self.boundary_ended(&what);
+                return self.settings.boundary.ended(&what);
             }
         }
         self.or_task_stopped(Ending::failed(Reason::NetworkLost, what)).await
@@ -113,17 +112,10 @@ impl Settling<'_> {
         if number == TERM && matches!(self.settings.route, Route::Boundary(_)) {
             pump.linger(attention, Instant::now() + CUT_NOTICED_WITHIN).await;
             if !pump.is_connected() {
-                return self.boundary_ended("Boundary's proxy has ended");
+                return self.settings.boundary.ended("Boundary's proxy has ended");
             }
         }
         Ending::signal(number, format!("ended by signal {number}"))
-    }
-
-    fn boundary_ended(&self, what: &str) -> Ending {
-        if self.settings.boundary.expired_at(Timestamp::now()) {
-            return Ending::failed(Reason::BoundaryExpired, format!("the Boundary session has expired ({what})"));
-        }
-        Ending::failed(Reason::BoundaryClosed, format!("the Boundary session is closed ({what})"))
     }
 
     /// A task that stopped explains an end better than anything else.
@@ -156,7 +148,7 @@ async fn next_term(attention: &mut Attention) {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn link_ending(end: &LinkEnd, key_refusal: Option<&str>) -> Ending {

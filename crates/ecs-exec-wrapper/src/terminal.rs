@@ -28,7 +28,7 @@ pub(crate) enum Mode {
 /// Standard input as a terminal. Restores it when dropped.
 #[derive(Debug)]
 pub(crate) struct Terminal {
-    is_terminal: bool,
+    managed: bool,
     wanted: Mode,
     applied: Mode,
 }
@@ -36,8 +36,8 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Takes note of the user's mode, when standard input is a terminal and `manage` says that we may change it.
     pub(crate) fn new(manage: bool) -> Self {
-        let is_terminal = manage && io::stdin().is_terminal();
-        if is_terminal {
+        let managed = manage && io::stdin().is_terminal();
+        if managed {
             PANIC_HOOK.call_once(|| {
                 let previous = std::panic::take_hook();
                 std::panic::set_hook(Box::new(move |info| {
@@ -46,12 +46,12 @@ impl Terminal {
                 }));
             });
         }
-        Self { is_terminal, wanted: Mode::User, applied: Mode::User }
+        Self { managed, wanted: Mode::User, applied: Mode::User }
     }
 
     /// Whether there is a terminal that we manage.
     pub(crate) fn is_managed(&self) -> bool {
-        self.is_terminal
+        self.managed
     }
 
     /// Enters a mode, at once or, from the background, as soon as [`Terminal::reenter`] finds us in front again.
@@ -62,7 +62,7 @@ impl Terminal {
 
     /// Applies the wanted mode if we are in the foreground; returns whether it is in force.
     pub(crate) fn reenter(&mut self) -> bool {
-        if !self.is_terminal {
+        if !self.managed {
             return true;
         }
         if !in_foreground() {
@@ -83,7 +83,7 @@ impl Terminal {
 
     /// Gives the terminal back for a while, without forgetting which mode is wanted.
     pub(crate) fn lend(&mut self) {
-        if self.is_terminal && in_foreground() {
+        if self.managed && in_foreground() {
             restore();
             self.applied = Mode::User;
         }
@@ -92,7 +92,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        if self.is_terminal && in_foreground() {
+        if self.managed && in_foreground() {
             restore();
         }
     }

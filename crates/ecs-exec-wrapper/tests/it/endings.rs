@@ -236,7 +236,7 @@ fn an_expired_boundary_session_is_named_so() {
         .collect();
     let mut shell = OnTerminal::start(
         crate::harness::stand_in().as_os_str(),
-        arguments.iter().map(|argument| argument.as_os_str()),
+        arguments.iter().map(std::ffi::OsString::as_os_str),
         &environment,
     );
     shell.expect("ready");
@@ -367,4 +367,23 @@ fn without_our_script_the_code_is_never_known_and_this_is_said_first() {
     let stderr = fails(&output, 255, "exit-unknown");
     assert!(stderr.contains("cannot be known"), "{stderr}");
     assert_eq!(output.stdout, b"plain\r\n");
+}
+
+#[test]
+fn a_worker_that_refuses_under_boundarys_parent_is_boundarys_end_and_not_a_signal() {
+    let setting = Setting::rosa();
+    setting.world.faults().worker_refuses();
+    // The refusal and the flood of SIGTERM that follows it come while AWS is still being asked.
+    setting.world.faults().api_delay("sts:GetCallerIdentity", std::time::Duration::from_millis(800));
+    let (arguments, environment) = setting.under_boundary(&["--", "true"]);
+    let mut command = Command::new(crate::harness::stand_in());
+    let child = command
+        .args(arguments)
+        .env_clear()
+        .envs(environment)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    fails(&crate::harness::wait_with_output(child.unwrap()), 255, "boundary-closed");
 }

@@ -163,7 +163,7 @@ impl OnTerminal {
         let (pty, seen) = (Arc::new(pty), Arc::new(Mutex::new(Vec::new())));
         let (reader, sink) = (Arc::clone(&pty), Arc::clone(&seen));
         std::thread::spawn(move || {
-            let mut buffer = [0; 65536];
+            let mut buffer = vec![0; 65536];
             while let Ok(count) = (&*reader).read(&mut buffer) {
                 if count == 0 {
                     break;
@@ -268,6 +268,6 @@ impl OnTerminal {
     pub(crate) fn under_boundary(setting: &Setting, arguments: &[&str]) -> Self {
         let (arguments, environment) = setting.under_boundary(arguments);
         let arguments: Vec<std::ffi::OsString> = arguments.into_iter().map(Into::into).collect();
-        Self::start(stand_in().as_os_str(), arguments.iter().map(|argument| argument.as_os_str()), &environment)
+        Self::start(stand_in().as_os_str(), arguments.iter().map(std::ffi::OsString::as_os_str), &environment)
     }
 }

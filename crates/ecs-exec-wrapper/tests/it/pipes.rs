@@ -153,3 +153,21 @@ fn under_boundarys_parent_arguments_and_code_survive_and_only_its_own_lines_come
     assert!(stdout.trim_start().starts_with("Proxy listening information"), "{stdout}");
     assert!(stdout.ends_with("\n{{.State}}\n{{ x }}\na b\n"), "{stdout}");
 }
+
+#[test]
+fn a_bad_link_loses_and_doubles_nothing() {
+    let setting = Setting::new(lab::WorldOptions { agent_ack_race: true, ..lab::WorldOptions::default() });
+    let bad = lab::Impairment {
+        drop_percent: 3,
+        duplicate_percent: 5,
+        reorder_percent: 5,
+        lose_acks_percent: 5,
+        ..lab::Impairment::default()
+    };
+    setting.world.faults().impair_to_client(bad);
+    setting.world.faults().impair_to_agent(bad);
+    let bytes: Vec<u8> = (0..60_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    let output = setting.piped(&["--", "cat"], &bytes);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stdout == bytes, "{} of {} bytes came back", output.stdout.len(), bytes.len());
+}

@@ -166,7 +166,7 @@ fn suspending_gives_the_terminal_back_and_continuing_takes_it_again() {
     let environment: Vec<(String, String)> = environment.into_iter().chain([("PS1".to_owned(), "local$ ".to_owned())]).collect();
     // A job-control shell, with the stand-in between it and us.
     let local = ["--norc", "-i"].map(std::ffi::OsString::from);
-    let mut terminal = OnTerminal::start("bash".as_ref(), local.iter().map(|argument| argument.as_os_str()), &environment);
+    let mut terminal = OnTerminal::start("bash".as_ref(), local.iter().map(std::ffi::OsString::as_os_str), &environment);
     terminal.expect("local$ ");
     let quoted: Vec<String> = arguments.iter().map(|argument| format!("'{argument}'")).collect();
     terminal.type_in(&format!("'{}' {}\r", crate::harness::stand_in().display(), quoted.join(" ")));
