@@ -62,6 +62,15 @@ enum Write {
     Size(Size),
 }
 
+/// What a message asks for.
+enum Task {
+    Write(Write),
+    /// A type without a meaning for a shell.
+    Nothing,
+    /// It does not read.
+    Refused,
+}
+
 struct Agent {
     shared: Arc<Shared>,
     session: Arc<Session>,
@@ -191,14 +200,15 @@ impl Agent {
         }
     }
 
-    /// Hands a due message to the terminal; its acknowledgement waits for the write.
+    /// Hands a due message to the terminal; its acknowledgement waits for the write. A message that the real agent's handler
+    /// refuses is neither acknowledged nor passed over: the client repeats it for ever.
     async fn handle(&mut self, pumps: &mut Pumps, frame: Frame, was_acknowledged: bool) {
-        let Some(write) = self.write_of(&frame) else {
-            self.finish(pumps, frame, was_acknowledged).await;
-            return;
+        let write = match self.task_of(&frame) {
+            Task::Write(write) => write,
+            Task::Nothing => return self.finish(pumps, frame, was_acknowledged).await,
+            Task::Refused => return,
         };
         if let Write::Size(size) = &write {
-            let narrow = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
             let (cols, rows) = (narrow(size.cols), narrow(size.rows));
             self.shared.journal.push(JournalEntry::SizeSet { session_id: self.session.id.clone(), cols, rows });
         }
@@ -208,15 +218,16 @@ impl Agent {
         }
     }
 
-    fn write_of(&self, frame: &Frame) -> Option<Write> {
-        match frame.payload_type {
+    fn task_of(&self, frame: &Frame) -> Task {
+        let write = match frame.payload_type {
             PayloadType::Output => match &self.link.cipher {
                 Some(cipher) => cipher.open(&frame.payload).ok().map(Write::Bytes),
                 None => Some(Write::Bytes(frame.payload.clone())),
             },
             PayloadType::Size => Size::decode(&frame.payload).ok().map(Write::Size),
-            _ => None,
-        }
+            _ => return Task::Nothing,
+        };
+        write.map_or(Task::Refused, Task::Write)
     }
 
     /// A write is over. One that failed leaves its message unacknowledged and the expected number where it was, as the real
@@ -277,7 +288,6 @@ async fn write_all(mut writer: OwnedWritePty, mut orders: mpsc::Receiver<Write>,
         let result = match order {
             Write::Bytes(bytes) => writer.write_all(&bytes).await,
             Write::Size(size) => {
-                let narrow = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
                 writer.resize(pty_process::Size::new(narrow(size.rows), narrow(size.cols))).map_err(std::io::Error::other)
             }
         };
@@ -285,4 +295,9 @@ async fn write_all(mut writer: OwnedWritePty, mut orders: mpsc::Receiver<Write>,
             return;
         }
     }
+}
+
+/// The real agent truncates to 16 bits; nothing sends more.
+fn narrow(size: u32) -> u16 {
+    u16::try_from(size).unwrap_or(u16::MAX)
 }

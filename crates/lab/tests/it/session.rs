@@ -1,16 +1,16 @@
 //! Sessions through gateway and agent, with the protocol crate's own client.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail anywhere, helpers included")]
-
-#[path = "support/client.rs"]
-mod client;
-mod support;
-
 use std::time::Duration;
 
-use client::{Client, dial, execute, resume};
+use crate::client::{Client, dial, execute, resume};
+use crate::support::WATCHDOG;
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
 use lab::{ChildStatus, Cut, Impairment, JournalEntry, Profile, StreamForm, World, WorldOptions};
-use support::WATCHDOG;
+use ssm_proto::frame::Frame;
+use ssm_proto::payload::{Acknowledgement, MessageType, OpenDataChannel, PayloadType};
+use tokio_tungstenite::tungstenite::Message;
+use uuid::Uuid;
 
 async fn world(kms: bool) -> World {
     let options = WorldOptions {
@@ -247,4 +247,50 @@ async fn a_program_that_does_not_read_blocks_the_acknowledgements() {
     assert!(!client.link.input_idle(), "a terminal takes about 20 KiB");
     world.terminate(&opened.id);
     client.until(&world, "the end", |client| client.closed.is_some()).await;
+}
+
+fn input(sequence: i64, payload_type: PayloadType, payload: &'static [u8]) -> Message {
+    let frame = Frame {
+        message_type: MessageType::InputStreamData,
+        schema_version: 1,
+        created_millis: 1,
+        sequence,
+        flags: 0,
+        message_id: Uuid::new_v4(),
+        payload_type,
+        payload: Bytes::from_static(payload),
+    };
+    Message::Binary(frame.encode())
+}
+
+#[tokio::test]
+async fn a_malformed_size_wedges_the_session_as_in_the_real_agent() {
+    let world = world(false).await;
+    let opened = execute(&world, "cat");
+    let mut socket = dial(&world, &opened, true).await.unwrap();
+    let open = OpenDataChannel {
+        request_id: Uuid::new_v4(),
+        token: opened.token.clone().into(),
+        client_id: Uuid::new_v4(),
+        client_version: Some("1.2.896.0".to_owned()),
+        client_instance_id: None,
+    };
+    socket.send(Message::text(open.encode().as_str())).await.unwrap();
+    socket.send(input(0, PayloadType::Size, b"{}")).await.unwrap();
+    socket.send(input(1, PayloadType::Output, b"later\r")).await.unwrap();
+    let acknowledged = async {
+        loop {
+            let Message::Binary(bytes) = socket.next().await.unwrap().unwrap() else { continue };
+            let frame = Frame::decode(bytes).unwrap();
+            assert_ne!(frame.message_type, MessageType::OutputStreamData, "what follows a refused message is not handled");
+            if frame.message_type == MessageType::Acknowledge {
+                return Acknowledgement::decode(&frame.payload).unwrap().acknowledged_message_sequence_number;
+            }
+        }
+    };
+    assert_eq!(
+        tokio::time::timeout(WATCHDOG, acknowledged).await.unwrap(),
+        1,
+        "an early message is acknowledged, the refused one not"
+    );
 }

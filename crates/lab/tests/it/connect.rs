@@ -1,20 +1,16 @@
 //! The conduct of the stand-in for `boundary connect -exec`, as a real process.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail anywhere, helpers included")]
-
-mod support;
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::WATCHDOG;
 use lab::connect::{AuthzToken, authz_token};
 use lab::{Elsewhere, World, WorldOptions};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use support::WATCHDOG;
 
 /// Ends with 9 at its 20th SIGTERM, after it said where the proxy is.
 const COUNT_TERMS: &str =

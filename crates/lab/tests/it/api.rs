@@ -1,14 +1,10 @@
 //! The contract of the AWS APIs: form, signature, rights, errors.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail anywhere, helpers included")]
-
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::{call, call_as, element, sts};
 use lab::{JournalEntry, Profile, SigningKeys, TaskSpec, World, WorldOptions};
 use serde_json::{Value, json};
-use support::{call, call_as, element, sts};
 
 async fn rosa() -> World {
     World::start(WorldOptions::default()).await.unwrap()
@@ -239,7 +235,7 @@ async fn the_granted_profile_sees_sessions_end() {
     assert_ne!(resumed["StreamUrl"], answer["session"]["streamUrl"], "the cell number is new");
     assert_eq!(call(&world, "ssm:TerminateSession", &json!({"SessionId": id})).0, 200);
     let ended = |entries: &[JournalEntry]| entries.iter().any(|entry| matches!(entry, JournalEntry::SessionEnded { .. }));
-    assert!(world.wait_for(ended, support::WATCHDOG).await);
+    assert!(world.wait_for(ended, crate::support::WATCHDOG).await);
     assert_eq!((active("Active"), active("History")), (0, 1));
     assert_eq!(call(&world, "ssm:TerminateSession", &json!({"SessionId": "unknown"})).0, 200);
     assert!(call(&world, "ssm:ResumeSession", &json!({"SessionId": id})).1["TokenValue"].is_null());

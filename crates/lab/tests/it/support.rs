@@ -1,6 +1,4 @@
 //! Plain HTTP with the lab's own signer, for the contract tests.
-#![expect(dead_code, reason = "each test file uses its own part")]
-
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;

@@ -1,0 +1,9 @@
+//! The lab as its users meet it: APIs over HTTP, sessions over the gateway, the stand-in as a process.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere, helpers included")]
+
+mod api;
+mod client;
+mod connect;
+mod session;
+mod support;
