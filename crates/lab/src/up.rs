@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use lab::{Profile, World, WorldOptions};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::report;
 
@@ -20,7 +21,11 @@ pub(crate) async fn run(profile: Profile, port: u16, only_via_worker: bool) -> a
     let world = World::start(options).await?;
     report(&exports(&world)?);
     report(&examples(&world));
-    tokio::signal::ctrl_c().await?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = terminated.recv() => {}
+    }
     Ok(ExitCode::SUCCESS)
 }
 

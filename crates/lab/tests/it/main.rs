@@ -5,5 +5,6 @@
 mod api;
 mod client;
 mod connect;
+mod routes;
 mod session;
 mod support;
