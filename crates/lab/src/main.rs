@@ -2,8 +2,10 @@
 //!
 //! - `lab demo` opens an interactive shell through all of it; `lab demo --script` does so by itself and checks everything;
 //! - `lab up` keeps a world running and prints how to reach it;
+//! - `lab bench` measures the wrapper beside the stock client;
 //! - `lab connect …` is the stand-in for `boundary connect`.
 
+mod bench;
 mod demo;
 mod up;
 
@@ -39,6 +41,15 @@ enum Command {
         /// Lets data channels in that do not come through the worker.
         #[arg(long)]
         direct: bool,
+    },
+    /// Measures ecs-exec-wrapper beside the AWS CLI with session-manager-plugin, where they are on PATH.
+    Bench {
+        /// How often each measurement is done with each program.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// Only this measurement.
+        #[arg(long, value_enum, value_name = "NAME")]
+        only: Option<bench::Measurement>,
     },
     /// Stands in for `boundary connect -exec PROGRAM -target-id ID -- ARGUMENTS…`.
     #[command(disable_help_flag = true)]
@@ -89,6 +100,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo { script: false } => runtime.block_on(demo::interactive()),
         Command::Demo { script: true } => runtime.block_on(demo::script::run()),
         Command::Up { profile, port, direct } => runtime.block_on(up::run(profile.into(), port, !direct)),
+        Command::Bench { rounds, only } => bench::run(&runtime, rounds, only),
         Command::Connect { args } => Ok(lab::connect::run(args)),
     }
 }
