@@ -2,7 +2,8 @@
 //!
 //! Owns the command line's grammar only; [`crate::settings`] says what it means together with the configuration files.
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,8 +54,8 @@ pub(crate) struct Args {
     #[arg(long, short = 'u', env = "ECS_EXEC_USER", value_name = "NAME")]
     pub(crate) user: Option<String>,
 
-    /// Environment variable for the command; AWS's audit log shows it. May be given again.
-    #[arg(long = "env", env = "ECS_EXEC_ENV", value_name = "NAME=VALUE", value_delimiter = ',', action = ArgAction::Append)]
+    /// Environment variable for the command; AWS's audit log shows it. May be given again. [env: ECS_EXEC_ENV, one a line]
+    #[arg(long = "env", value_name = "NAME=VALUE", action = ArgAction::Append)]
     pub(crate) variables: Vec<String>,
 
     /// Permit --env for names that look like credentials, although AWS's audit log shows the value.
@@ -62,7 +63,7 @@ pub(crate) struct Args {
     pub(crate) allow_env_in_cloudtrail: bool,
 
     /// Use a terminal in the container, also when ours is none.
-    #[arg(long, short = 't', env = "ECS_EXEC_TTY", conflicts_with = "no_tty")]
+    #[arg(long, short = 't', env = "ECS_EXEC_TTY")]
     pub(crate) tty: bool,
 
     /// Use pipes: stdin, stdout and stderr byte for byte. Automatic when stdin or stdout is no terminal.
@@ -70,7 +71,7 @@ pub(crate) struct Args {
     pub(crate) no_tty: bool,
 
     /// A command line in one text, split as the agent would split it.
-    #[arg(long, short = 'c', env = "ECS_EXEC_COMMAND", value_name = "STRING", conflicts_with = "argv")]
+    #[arg(long, short = 'c', env = "ECS_EXEC_COMMAND", value_name = "STRING")]
     pub(crate) command: Option<String>,
 
     /// Which way the data channel goes.
@@ -131,7 +132,7 @@ pub(crate) struct Args {
     pub(crate) quiet: bool,
 
     /// Tell more; twice or three times for still more.
-    #[arg(long, short = 'v', action = ArgAction::Count)]
+    #[arg(long, short = 'v', env = "ECS_EXEC_VERBOSE", action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
     /// Write log lines to this file instead of stderr.
@@ -141,6 +142,42 @@ pub(crate) struct Args {
     /// How log lines look.
     #[arg(long, env = "ECS_EXEC_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+
+    /// The flags that were typed: they beat what came from the environment.
+    #[arg(skip)]
+    pub(crate) typed: Typed,
+}
+
+/// Names of the flags that were typed, as opposed to set by an environment variable or a default.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Typed(Vec<String>);
+
+impl Typed {
+    /// Whether a flag, by its long name with dashes, was typed.
+    pub(crate) fn has(&self, flag: &str) -> bool {
+        self.0.iter().any(|typed| typed == flag)
+    }
+}
+
+impl Args {
+    /// Reads a command line, the program's name first, and the environment.
+    ///
+    /// # Errors
+    /// clap's, which prints itself; help and version are such errors too.
+    pub(crate) fn read(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
+        let command = Self::command();
+        let flags: Vec<(String, String)> =
+            command.get_arguments().filter_map(|arg| Some((arg.get_id().to_string(), arg.get_long()?.to_owned()))).collect();
+        let matches = command.try_get_matches_from(arguments)?;
+        let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let typed = flags.iter().filter(|(id, _)| is_typed(id)).map(|(_, long)| format!("--{long}")).collect();
+        let mut args = Self::from_arg_matches(&matches)?;
+        args.typed = Typed(typed);
+        if args.variables.is_empty() {
+            args.variables = std::env::var("ECS_EXEC_ENV").unwrap_or_default().lines().map(str::to_owned).collect();
+        }
+        Ok(args)
+    }
 }
 
 const AFTER_HELP: &str = "\
@@ -206,7 +243,6 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_grammar_is_consistent() {
@@ -215,15 +251,25 @@ mod tests {
 
     #[test]
     fn the_old_scripts_positional_form_parses() {
-        let args =
-            Args::try_parse_from(["x", "dev", "0123", "rosa-boundary", "sre", "--", "oc", "get", "nodes", "-o", "wide"]).unwrap();
+        let args = Args::read(["x", "dev", "0123", "rosa-boundary", "sre", "--", "oc", "get", "nodes", "-o", "wide"]).unwrap();
         assert_eq!(args.positional, ["dev", "0123", "rosa-boundary", "sre"]);
         assert_eq!(args.argv, ["oc", "get", "nodes", "-o", "wide"]);
     }
 
     #[test]
+    fn typed_flags_are_known() {
+        let args = Args::read(["x", "--cluster=dev", "-u", "sre", "0123"]).unwrap();
+        assert!(args.typed.has("--cluster") && args.typed.has("--user") && !args.typed.has("--task"));
+    }
+
+    #[test]
+    fn a_value_may_hold_a_comma() {
+        assert_eq!(Args::read(["x", "--env", "A=b,c", "--env", "D=e"]).unwrap().variables, ["A=b,c", "D=e"]);
+    }
+
+    #[test]
     fn waiting_has_a_default_a_bare_form_and_an_end() {
-        let wait = |given: &[&str]| Args::try_parse_from([&["x"], given].concat()).unwrap().wait;
+        let wait = |given: &[&str]| Args::read([&["x"], given].concat()).unwrap().wait;
         assert_eq!(wait(&[]), Duration::from_mins(1));
         assert_eq!(wait(&["--wait", "dev", "0123"]), Duration::from_mins(1));
         assert_eq!(wait(&["--wait=2m"]), Duration::from_mins(2));

@@ -38,7 +38,15 @@ impl Attention {
     /// Begins without reading keys.
     pub(crate) fn new(signals: UnboundedReceiver<Taken>, terminal: Terminal, settings: &Settings) -> Self {
         let (route, boundary) = (settings.route, settings.boundary.clone());
-        Self { signals, terminal, input: None, escapes: Escapes::new(settings.escape), kept: Vec::new(), route, boundary }
+        Self {
+            signals,
+            terminal,
+            input: None,
+            escapes: Escapes::new(settings.escape.filter(|_| settings.io.interactive)),
+            kept: Vec::new(),
+            route,
+            boundary,
+        }
     }
 
     /// From here on keys are read (when there is a terminal that we manage), and a lone Ctrl-C cancels.

@@ -141,7 +141,8 @@ pub(crate) struct Conversation {
     scanner: Option<Scanner>,
     decoder: Option<PipeDecoder>,
     encoder: Option<InputEncoder>,
-    escapes: Escapes,
+    /// A person's keys; none for bytes from a pipe.
+    keys: Option<Escapes>,
     phase: Phase,
     started: Instant,
     ready_notice_due: bool,
@@ -157,8 +158,8 @@ pub(crate) struct Conversation {
 }
 
 impl Conversation {
-    /// Begins with a link that is not connected yet.
-    pub(crate) fn new(link: Link, dialect: Dialect, escapes: Escapes, now: Now) -> Self {
+    /// Begins with a link that is not connected yet. Without `keys` what is typed is bytes: no escapes, no interrupts.
+    pub(crate) fn new(link: Link, dialect: Dialect, keys: Option<Escapes>, now: Now) -> Self {
         let encoding = match &dialect {
             Dialect::Pipes(_, encoding) => Some(*encoding),
             _ => None,
@@ -169,7 +170,7 @@ impl Conversation {
             decoder: encoding.filter(|encoding| *encoding == PipeEncoding::Base64).map(|_| PipeDecoder::new()),
             encoder: encoding.map(InputEncoder::new),
             dialect,
-            escapes,
+            keys,
             phase: Phase::Starting,
             started: now.instant,
             ready_notice_due: true,
@@ -235,8 +236,12 @@ impl Conversation {
             self.send(&encoded);
             return;
         }
+        let Some(keys) = &mut self.keys else {
+            self.send(bytes);
+            return;
+        };
         let mut remote = Vec::with_capacity(bytes.len());
-        for command in self.escapes.feed(bytes, &mut remote) {
+        for command in keys.feed(bytes, &mut remote) {
             self.actions.push_back(Action::Asked(command));
         }
         if remote == [CTRL_C] {
@@ -313,7 +318,7 @@ impl Conversation {
     /// Whether more of standard input should be read. In front of READY a terminal's keys are read to be kept, a pipe's are not.
     pub(crate) fn wants_typed(&self) -> bool {
         let phase = match self.phase {
-            Phase::Starting => !matches!(self.dialect, Dialect::Pipes(..)),
+            Phase::Starting => self.keys.is_some(),
             Phase::Running => true,
             _ => false,
         };
@@ -619,7 +624,7 @@ mod tests {
             let start = Instant::now();
             let link = Link::new(LinkConfig::default(), Box::new(SystemEntropy));
             let now = Now { instant: start, unix_millis: 1 };
-            let conversation = Conversation::new(link, dialect, Escapes::new(Some(b'~')), now);
+            let conversation = Conversation::new(link, dialect, Some(Escapes::new(Some(b'~'))), now);
             let mut scene = Self {
                 conversation,
                 start,
@@ -865,6 +870,7 @@ mod tests {
     #[test]
     fn pipes_carry_two_streams_and_nothing_else() {
         let mut scene = Scene::new(Dialect::Pipes(Nonce::new(NONCE), PipeEncoding::Base64));
+        scene.conversation.keys = None;
         assert!(!scene.conversation.wants_typed(), "a pipe is not read before the remote side is ready");
         scene.ready();
         scene.output(b"Ob3V0\nEZXJy\nwhat?\n");

@@ -3,6 +3,7 @@
 //! Owns where they are and what goes in; [`audit_record`] owns their form.
 
 use crate::args::RecordMode;
+use crate::boundary::IdSource;
 use crate::ending::{Ending, Reason};
 use crate::resolve::Resolved;
 use crate::settings::Settings;
@@ -234,18 +235,24 @@ impl ResultFile {
     ///
     /// # Errors
     /// The system's.
-    pub(crate) fn write(&self, settings: &Settings, facts: &Facts, ending: &Ending, ended_at: Timestamp) -> io::Result<()> {
+    pub(crate) fn write(
+        &self,
+        settings: Option<&Settings>,
+        facts: &Facts,
+        ending: &Ending,
+        ended_at: Timestamp,
+    ) -> io::Result<()> {
         let outcome = Outcome {
             format_version: 1,
             exit_code: ending.exit_code,
             exit_source: ending.exit_source,
             reason: ending.reason,
             message: &ending.sentence,
-            boundary_session_id: settings.boundary.id.as_ref().map(ToString::to_string),
-            boundary_session_id_source: settings.boundary.id_source.as_str(),
+            boundary_session_id: settings.and_then(|settings| settings.boundary.id.as_ref()).map(ToString::to_string),
+            boundary_session_id_source: settings.map_or(IdSource::Unknown, |settings| settings.boundary.id_source).as_str(),
             ssm_session_id: facts.ssm_session_id.as_deref(),
             task_arn: facts.task_arn.as_deref(),
-            route: settings.route.as_str(),
+            route: settings.map_or("unknown", |settings| settings.route.as_str()),
             bytes_in: facts.counters.input_bytes,
             bytes_out: facts.counters.output_bytes,
             input_dropped: facts.counters.input_dropped,

@@ -16,7 +16,6 @@ use crate::settings::{Settings, SettingsError, Terminals, settle_settings};
 use crate::settle::{Settling, terminate};
 use crate::terminal::{Mode, Terminal};
 use crate::{environment, signals};
-use clap::Parser as _;
 use cli_kit::logging::{Gate, LogFormat, LogSettings};
 use cli_kit::{FileLayers, chain_text, exit};
 use jiff::Timestamp;
@@ -40,7 +39,7 @@ pub fn main() -> ExitCode {
     // The first random draw costs 20 ms: it overlaps with everything that needs no secret yet.
     let warming = std::thread::Builder::new().name("warm-up".to_owned()).spawn(ssm_channel::warm_up);
     drop(warming);
-    let args = match Args::try_parse() {
+    let args = match Args::read(std::env::args_os()) {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
@@ -54,9 +53,14 @@ pub fn main() -> ExitCode {
         Ok(files) => files,
         Err(error) => return report(&Ending::failed(Reason::Configuration, chain_text(&error)), say),
     };
+    let result_path = args.result_file.clone();
     let settings = match settle_settings(args, &files, &boundary, terminals) {
         Ok(settings) => settings,
-        Err(error) => return report(&settings_ending(&error), say),
+        Err(error) => {
+            let (ending, facts) = (settings_ending(&error), Facts::new(Timestamp::now()));
+            let file = result_path.as_deref().map(ResultFile::prepare).transpose();
+            return report(&file.map_or_else(|other| other, |file| with_result(None, file.as_ref(), &facts, ending, say)), say);
+        }
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -76,7 +80,7 @@ async fn run(settings: &Settings, say: Say, gate: &Gate) -> Ending {
     };
     let mut recorder = match Recorder::open(settings.record, |text| say.important(text)) {
         Ok(recorder) => recorder,
-        Err(ending) => return with_result(settings, result_file.as_ref(), &facts, ending, say),
+        Err(ending) => return with_result(Some(settings), result_file.as_ref(), &facts, ending, say),
     };
     let ending = match session(settings, say, gate, &mut recorder, &mut facts).await {
         Ok(ending) | Err(ending) => ending,
@@ -86,7 +90,7 @@ async fn run(settings: &Settings, say: Say, gate: &Gate) -> Ending {
         say.important(&format!("the end of this session is not recorded: {why}"));
     }
     tell_remote_end(&facts, say);
-    with_result(settings, result_file.as_ref(), &facts, ending, say)
+    with_result(Some(settings), result_file.as_ref(), &facts, ending, say)
 }
 
 /// The session itself. The terminal is the user's again when this returns.
@@ -135,7 +139,8 @@ async fn session(
 
     let link = link(settings, &session.session_id, has_key);
     let escapes = std::mem::replace(&mut attention.escapes, Escapes::new(None));
-    let conversation = Conversation::new(link, dialect(settings, nonce, has_key), escapes, now());
+    let conversation =
+        Conversation::new(link, dialect(settings, nonce, has_key), settings.io.interactive.then_some(escapes), now());
     let ids = (session.session_id.as_str(), resolved.ssm_target.as_str());
     let mut pump = Pump::new(conversation, channel, settings, &cloud.services, ids, say)
         .map_err(|error| Ending::failed(Reason::Protocol, format!("failed to start writing: {error}")))?;
@@ -280,7 +285,7 @@ fn tell_remote_end(facts: &Facts, say: Say) {
     }
 }
 
-fn with_result(settings: &Settings, file: Option<&ResultFile>, facts: &Facts, ending: Ending, say: Say) -> Ending {
+fn with_result(settings: Option<&Settings>, file: Option<&ResultFile>, facts: &Facts, ending: Ending, say: Say) -> Ending {
     if let Some(Err(error)) = file.map(|file| file.write(settings, facts, &ending, Timestamp::now())) {
         say.important(&format!("failed to write the result file: {error}"));
     }

@@ -115,6 +115,8 @@ impl Route {
 pub(crate) struct IoMode {
     /// A terminal on the remote side with our terminal or fixed size, else pipes.
     pub(crate) tty: bool,
+    /// Standard input is a person's terminal: keys may be escapes and interrupts.
+    pub(crate) interactive: bool,
     /// How pipes are carried.
     pub(crate) pipe_encoding: PipeEncoding,
     /// The command goes as it is, without our script.
@@ -134,7 +136,7 @@ pub(crate) struct Terminals {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
     /// The same thing is said twice.
-    #[error("{0} is given twice, as a flag and by position: say it once")]
+    #[error("{0} is given twice: say it once")]
     Twice(&'static str),
     /// No cluster.
     #[error("no ECS cluster is given: name it first, or with --cluster, or give the task's full ARN")]
@@ -210,6 +212,9 @@ pub(crate) enum SettingsError {
     /// The user's name has characters no user has.
     #[error("`{0}` is no user's name")]
     User(String),
+    /// A terminal is wanted and not wanted.
+    #[error("-t and -T exclude each other")]
+    TtyBoth,
     /// Two flags that exclude each other.
     #[error("--no-wrap sends the command as it is, so {0} cannot be used with it")]
     NoWrap(&'static str),
@@ -242,7 +247,12 @@ pub(crate) fn settle_settings(
         ChooseBy::Name(TaskRef::Arn(arn)) => Some(arn.region().to_owned()),
         _ => task.ecs_cluster.as_ref().and_then(|cluster| cluster.region().map(str::to_owned)),
     };
-    let io = io_mode(&args, terminals);
+    let io = io_mode(&args, terminals)?;
+    // What is typed behind `--` beats ECS_EXEC_COMMAND.
+    let command_yields = !args.argv.is_empty() && !args.typed.has("--command");
+    if !args.argv.is_empty() && args.typed.has("--command") {
+        return Err(SettingsError::Twice("the command"));
+    }
     if args.no_wrap && args.pipe_encoding == PipeEncoding::Base64 && args.no_tty {
         return Err(SettingsError::NoWrap("-T with --pipe-encoding base64"));
     }
@@ -253,7 +263,7 @@ pub(crate) fn settle_settings(
         user,
         user_defaulted,
         variables: variables(&args.variables, args.allow_env_in_cloudtrail)?,
-        program: program(args.argv, args.command.as_deref())?,
+        program: program(args.argv, args.command.as_deref().filter(|_| !command_yields))?,
         io,
         route: route(args.via, boundary)?,
         boundary: boundary_session(args.boundary_session_id.as_deref(), boundary)?,
@@ -287,7 +297,7 @@ impl Words {
         let mut take = |flag: &Option<String>, name| match (positional.next(), flag) {
             // An empty word holds the place: the old script was called so.
             (Some(word), flag) if word.is_empty() => Ok(flag.clone()),
-            (Some(_), Some(_)) if is_flag_given(name) => Err(SettingsError::Twice(name)),
+            (Some(_), Some(_)) if args.typed.has(name) => Err(SettingsError::Twice(name)),
             (Some(word), _) => Ok(Some(word)),
             (None, flag) => Ok(flag.clone()),
         };
@@ -308,20 +318,10 @@ impl Words {
     }
 }
 
-/// Whether the flag itself was typed: a value from its environment variable yields to a positional word.
-fn is_flag_given(flag: &str) -> bool {
-    std::env::args_os().take_while(|arg| arg != "--").any(|arg| {
-        let arg = arg.to_string_lossy();
-        arg == flag
-            || arg.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='))
-            || (flag == "--user" && arg.starts_with("-u"))
-    })
-}
-
 fn task_choice(args: &Args, cluster: Option<String>, task: Option<String>) -> Result<TaskChoice, SettingsError> {
     let ecs_cluster = cluster.map(|text| ClusterRef::parse(&text)).transpose().map_err(SettingsError::Cluster)?;
     if args.cluster_id.is_some() || args.investigation_id.is_some() {
-        if task.is_some() && is_flag_given("--task") {
+        if task.is_some() && args.typed.has("--task") {
             return Err(SettingsError::TaskTwice);
         }
         if ecs_cluster.is_none() {
@@ -345,9 +345,16 @@ fn task_choice(args: &Args, cluster: Option<String>, task: Option<String>) -> Re
     Ok(TaskChoice { ecs_cluster, by: ChooseBy::Name(task) })
 }
 
-fn io_mode(args: &Args, terminals: Terminals) -> IoMode {
-    let tty = args.tty || (!args.no_tty && terminals.stdin && terminals.stdout) || (args.no_wrap && !args.no_tty);
-    IoMode { tty, pipe_encoding: args.pipe_encoding, no_wrap: args.no_wrap }
+fn io_mode(args: &Args, terminals: Terminals) -> Result<IoMode, SettingsError> {
+    let (asks, refuses) = match (args.tty, args.no_tty) {
+        (true, true) => (args.typed.has("--tty"), args.typed.has("--no-tty")),
+        other => other,
+    };
+    if asks == refuses && args.tty {
+        return Err(SettingsError::TtyBoth);
+    }
+    let tty = asks || (!refuses && (args.no_wrap || (terminals.stdin && terminals.stdout)));
+    Ok(IoMode { tty, interactive: tty && terminals.stdin, pipe_encoding: args.pipe_encoding, no_wrap: args.no_wrap })
 }
 
 fn checked_user(user: String) -> Result<String, SettingsError> {
@@ -439,7 +446,6 @@ fn escape(text: &str) -> Result<Option<u8>, SettingsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser as _;
     use std::os::unix::ffi::OsStringExt;
 
     const ID: &str = "0123456789abcdef0123456789abcdef";
@@ -450,7 +456,7 @@ mod tests {
     }
 
     fn settled(given: &[&str]) -> Result<Settings, SettingsError> {
-        let args = Args::try_parse_from([&["x"], given].concat()).unwrap();
+        let args = Args::read([&["x"], given].concat()).unwrap();
         settle_settings(args, &FileLayers::load_from(&[]).unwrap(), &listener(), ON_TERMINAL)
     }
 
@@ -512,14 +518,14 @@ mod tests {
     fn bytes_that_are_no_text_are_refused_with_their_place() {
         let mut given: Vec<std::ffi::OsString> = ["x", "dev", ID, "--", "echo"].map(Into::into).to_vec();
         given.push(std::ffi::OsString::from_vec(vec![0xff]));
-        let args = Args::try_parse_from(given).unwrap();
+        let args = Args::read(given).unwrap();
         let result = settle_settings(args, &FileLayers::load_from(&[]).unwrap(), &listener(), ON_TERMINAL);
         assert!(matches!(result, Err(SettingsError::NotUtf8(2))));
     }
 
     #[test]
     fn without_boundary_only_an_explicit_word_goes_around_it() {
-        let args = |given: &[&str]| Args::try_parse_from([&["x", "dev", ID], given].concat()).unwrap();
+        let args = |given: &[&str]| Args::read([&["x", "dev", ID], given].concat()).unwrap();
         let files = FileLayers::load_from(&[]).unwrap();
         let none = BoundaryEnvironment::default();
         let refused = settle_settings(args(&[]), &files, &none, ON_TERMINAL).unwrap_err();
@@ -531,13 +537,28 @@ mod tests {
     fn pipes_are_automatic_and_the_flags_win() {
         let piped = Terminals { stdin: false, stdout: true };
         let mode = |given: &[&str], terminals| {
-            let args = Args::try_parse_from([&["x", "dev", ID], given].concat()).unwrap();
+            let args = Args::read([&["x", "dev", ID], given].concat()).unwrap();
             settle_settings(args, &FileLayers::load_from(&[]).unwrap(), &listener(), terminals).unwrap().io.tty
         };
         assert!(mode(&[], ON_TERMINAL));
         assert!(!mode(&[], piped));
         assert!(mode(&["-t"], piped));
         assert!(!mode(&["-T"], ON_TERMINAL));
+    }
+
+    #[test]
+    fn what_was_typed_is_said_once() {
+        assert!(matches!(settled(&["dev", ID, "--cluster", "other"]), Err(SettingsError::Twice("--cluster"))));
+        assert!(matches!(settled(&["dev", ID, "-c", "ls", "--", "ls"]), Err(SettingsError::Twice("the command"))));
+        assert!(matches!(settled(&["dev", ID, "-t", "-T"]), Err(SettingsError::TtyBoth)));
+    }
+
+    #[test]
+    fn bytes_from_a_pipe_are_no_keys() {
+        let piped = Terminals { stdin: false, stdout: true };
+        let args = Args::read(["x", "dev", ID, "-t"]).unwrap();
+        let settings = settle_settings(args, &FileLayers::load_from(&[]).unwrap(), &listener(), piped).unwrap();
+        assert!(settings.io.tty && !settings.io.interactive);
     }
 
     #[test]

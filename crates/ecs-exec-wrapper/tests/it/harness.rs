@@ -142,6 +142,7 @@ pub(crate) struct OnTerminal {
     pty: Arc<pty_process::blocking::Pty>,
     pub(crate) child: Child,
     seen: Arc<Mutex<Vec<u8>>>,
+    reader: std::thread::JoinHandle<()>,
 }
 
 impl OnTerminal {
@@ -161,17 +162,17 @@ impl OnTerminal {
         let command = pty_process::blocking::Command::new(program).args(arguments).env_clear().envs(environment.iter().cloned());
         let child = command.spawn(pts).unwrap();
         let (pty, seen) = (Arc::new(pty), Arc::new(Mutex::new(Vec::new())));
-        let (reader, sink) = (Arc::clone(&pty), Arc::clone(&seen));
-        std::thread::spawn(move || {
+        let (source, sink) = (Arc::clone(&pty), Arc::clone(&seen));
+        let reader = std::thread::spawn(move || {
             let mut buffer = vec![0; 65536];
-            while let Ok(count) = (&*reader).read(&mut buffer) {
+            while let Ok(count) = (&*source).read(&mut buffer) {
                 if count == 0 {
                     break;
                 }
                 sink.lock().unwrap().extend_from_slice(&buffer[..count]);
             }
         });
-        Self { pty, child, seen }
+        Self { pty, child, seen, reader }
     }
 
     /// Everything that the screen got so far.
@@ -215,7 +216,13 @@ impl OnTerminal {
 
     /// Waits for the end; returns the exit code (none when it died by a signal).
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
-        wait(&mut self.child).code()
+        let code = wait(&mut self.child).code();
+        // The terminal's last bytes may still be on their way to us.
+        let until = Instant::now() + Duration::from_secs(2);
+        while !self.reader.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        code
     }
 }
 
