@@ -217,7 +217,7 @@ fn an_expired_boundary_session_is_named_so() {
     let token = lab::connect::authz_token(&lab::connect::AuthzToken::new(
         "s_1234567890",
         "ttcp_lab0000001",
-        now + 4,
+        now + 7,
         setting.world.worker_addr(),
     ));
     let (arguments, mut environment) = setting.under_boundary(&[
