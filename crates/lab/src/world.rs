@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 
 use crate::faults::Faults;
@@ -27,6 +27,8 @@ use crate::{aws, gateway, proxy, worker};
 
 /// The user whom the caller's credentials stand for.
 const USER: &str = "alice";
+/// Connections that wait for a busy world: tests start hundreds of clients at once.
+const BACKLOG: u32 = 1024;
 
 /// The AWS and Boundary world of one test, demo or developer.
 pub struct World {
@@ -334,9 +336,12 @@ impl Listeners {
 }
 
 fn bind(runtime: &Runtime, port: u16) -> anyhow::Result<TcpListener> {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .with_context(|| format!("failed to listen on 127.0.0.1:{port}"))?;
-    listener.set_nonblocking(true)?;
     let _entered = runtime.enter();
-    Ok(TcpListener::from_std(listener)?)
+    let listen = || {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+        socket.listen(BACKLOG)
+    };
+    listen().with_context(|| format!("failed to listen on 127.0.0.1:{port}"))
 }
