@@ -83,6 +83,10 @@ pub(crate) struct Args {
           default_value = "60s", require_equals = true, value_parser = parse_duration)]
     pub(crate) wait: Duration,
 
+    /// How long a lost connection is tried to be resumed; 0 ends the session at once.
+    #[arg(long, env = "ECS_EXEC_RECONNECT_TIMEOUT", value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
+    pub(crate) reconnect_timeout: Duration,
+
     /// Why the session is opened: a ticket or a sentence, kept in the session record.
     #[arg(long, env = "ECS_EXEC_REASON", value_name = "TEXT")]
     pub(crate) reason: Option<String>,

@@ -46,12 +46,14 @@ pub(crate) struct BoundarySession {
     pub(crate) expires_at: Option<Timestamp>,
     /// `host:port` that the session leads to.
     pub(crate) endpoint: Option<String>,
+    /// Addresses of the workers that may carry it, `host:port`.
+    pub(crate) workers: Vec<String>,
 }
 
 impl BoundarySession {
     /// Nothing is known.
     pub(crate) fn unknown() -> Self {
-        Self { id: None, id_source: IdSource::Unknown, target_id: None, expires_at: None, endpoint: None }
+        Self { id: None, id_source: IdSource::Unknown, target_id: None, expires_at: None, endpoint: None, workers: Vec::new() }
     }
 
     /// How a run ends that Boundary has ended: its expiry, or anything else.
@@ -123,6 +125,8 @@ const SESSION_ID: u64 = 10;
 const TARGET_ID: u64 = 20;
 const EXPIRATION: u64 = 105;
 const ENDPOINT: u64 = 141;
+const WORKER_INFO: u64 = 150;
+const WORKER_ADDRESS: u64 = 10;
 
 fn read_bytes(bytes: &[u8]) -> Result<BoundarySession, TokenError> {
     let mut session = BoundarySession::unknown();
@@ -132,6 +136,7 @@ fn read_bytes(bytes: &[u8]) -> Result<BoundarySession, TokenError> {
             SESSION_ID => session.id = text().and_then(|id| BoundarySessionId::parse(id).ok()),
             TARGET_ID => session.target_id = text().filter(|id| is_resource_id(id)).map(str::to_owned),
             EXPIRATION => session.expires_at = timestamp(value),
+            WORKER_INFO => session.workers.extend(worker_address(value)),
             ENDPOINT => session.endpoint = text().map(|e| cli_kit::printable(e, 255)),
             _ => {}
         }
@@ -141,6 +146,12 @@ fn read_bytes(bytes: &[u8]) -> Result<BoundarySession, TokenError> {
     }
     session.id_source = IdSource::Token;
     Ok(session)
+}
+
+fn worker_address(info: &[u8]) -> Option<String> {
+    let (_, address) = fields(info).find(|(number, _)| *number == WORKER_ADDRESS)?;
+    let address = std::str::from_utf8(address).ok().filter(|text| text.len() <= 300 && text.is_ascii())?;
+    Some(address.to_owned())
 }
 
 fn is_resource_id(id: &str) -> bool {
@@ -254,6 +265,7 @@ mod tests {
         message.extend(field(TARGET_ID, b"ttcp_1234567890"));
         message.extend(field(EXPIRATION, &expiry));
         message.extend(field(130, &[0xff; 64]));
+        message.extend(field(WORKER_INFO, &field(WORKER_ADDRESS, b"worker.example:9202")));
         message
     }
 
@@ -264,6 +276,7 @@ mod tests {
         assert_eq!(session.target_id.as_deref(), Some("ttcp_1234567890"));
         assert_eq!(session.expires_at.unwrap().as_second(), 1_700_000_000);
         assert_eq!(session.id_source, IdSource::Token);
+        assert_eq!(session.workers, ["worker.example:9202"]);
     }
 
     #[test]

@@ -138,6 +138,20 @@ impl Services {
         sent.map(drop).map_err(|error| explain("ssm:TerminateSession", &error))
     }
 
+    /// Asks for a new way into a session whose connection was lost; `None` when AWS has ended the session.
+    ///
+    /// # Errors
+    /// AWS's refusal.
+    pub(crate) async fn resume(&self, session_id: &str) -> Result<Option<ExecSession>, Refusal> {
+        let sent = self.ssm.resume_session().session_id(session_id).send().await;
+        let answer = sent.map_err(|error| explain("ssm:ResumeSession", &error))?;
+        let filled = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(|text| SecretString::from(text.to_owned()));
+        let (Some(stream_url), Some(token)) = (filled(answer.stream_url()), filled(answer.token_value())) else {
+            return Ok(None);
+        };
+        Ok(Some(ExecSession { session_id: session_id.to_owned(), stream_url, token }))
+    }
+
     /// Asks KMS for the session's data key. A key service that refuses the agent's challenge in the context is asked again
     /// without it, and the answer says so.
     ///

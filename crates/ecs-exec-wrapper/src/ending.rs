@@ -47,6 +47,10 @@ pub(crate) enum Reason {
     BoundaryClosed,
     /// The connection was lost on the way.
     NetworkLost,
+    /// AWS does not let us resume a lost session.
+    ResumeDenied,
+    /// AWS has ended the session while its connection was lost.
+    SessionTimedOut,
     /// The gateway refused the data channel.
     Handshake,
     /// The session's encryption could not be agreed on.
@@ -66,7 +70,7 @@ pub(crate) enum Reason {
 impl Reason {
     /// All reasons, in the order of the documents.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 26] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::Exited,
         Self::ExitUnknown,
         Self::UserDisconnect,
@@ -86,6 +90,8 @@ impl Reason {
         Self::BoundaryExpired,
         Self::BoundaryClosed,
         Self::NetworkLost,
+        Self::ResumeDenied,
+        Self::SessionTimedOut,
         Self::Handshake,
         Self::Kms,
         Self::RemoteError,
@@ -146,6 +152,11 @@ impl Reason {
                 ("boundary-closed", "the Boundary session was canceled, or its worker or network went away; connect again")
             }
             Self::NetworkLost => ("network-lost", "connect again; what ran in the shell may still be running"),
+            Self::ResumeDenied => (
+                "resume-denied",
+                "connect again; add ssm:ResumeSession on arn:aws:ssm:*:*:session/ecs-execute-command-* to live through lost connections",
+            ),
+            Self::SessionTimedOut => ("session-timed-out", "connect again; AWS ends a session after 20 idle minutes"),
             Self::Handshake => ("handshake", "if AWS named a permission above, add it; else try again"),
             Self::Kms => {
                 ("kms", "check kms:GenerateDataKey for you and kms:Decrypt for the task role, on the cluster's exec key")

@@ -25,6 +25,8 @@ mod output;
 mod pump;
 mod record;
 mod resolve;
+mod resume;
+mod rights;
 mod run;
 mod say;
 mod settle;

@@ -6,6 +6,7 @@
 use crate::attention::{Attention, next_read, suspend};
 use crate::conversation::{Action, Conversation, Notice, Outcome};
 use crate::ecs::{KeyRequest, Services};
+use crate::ending::Ending;
 use crate::escape::Command;
 use crate::input::{Input, Read};
 use crate::output::Output;
@@ -18,6 +19,7 @@ use ssm_channel::{Channel, ChannelError, Incoming, Liveness, Reader, Writer};
 use ssm_proto::{GrantedKey, Now, Transmit};
 use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use zeroize::Zeroizing;
 
 /// Messages handled before acknowledgements are written: enough to join writes, few enough to stay quick.
 const BURST: usize = 256;
@@ -40,6 +42,10 @@ pub(crate) enum PumpEnd {
     Canceled,
     /// Nobody reads our stdout.
     StdoutClosed,
+    /// The connection is gone for good, and this is why.
+    NotResumed(Ending),
+    /// The connection is gone and may not be resumed: this is why, unless Boundary has ended it.
+    LostForGood(Loss, Ending),
 }
 
 /// How the connection went.
@@ -133,8 +139,58 @@ impl<'a> Pump<'a> {
         }
     }
 
+    /// Lives without a connection while `work` goes on: keys are kept for the remote side, escapes and signals count.
+    ///
+    /// # Errors
+    /// What ended the wait; the work is then dropped.
+    pub(crate) async fn away<T>(&mut self, attention: &mut Attention, work: impl Future<Output = T>) -> Result<T, PumpEnd> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            if let Some(end) = self.act(attention) {
+                return Err(end);
+            }
+            let wants_typed = self.conversation.wants_typed();
+            let deadline = self.conversation.poll_timeout().unwrap_or_else(|| Instant::now() + FOREGROUND_CHECK);
+            tokio::select! {
+                biased;
+                signal = attention.signals.recv() => {
+                    if let Some(end) = signal.and_then(|signal| self.take_signal(signal, attention)) {
+                        return Err(end);
+                    }
+                }
+                done = &mut work => return Ok(done),
+                read = next_read(attention.input.as_mut()), if wants_typed => self.take_read(read),
+                () = tokio::time::sleep_until(deadline.into()) => self.conversation.handle_timeout(now()),
+            }
+        }
+    }
+
+    /// Goes on with a new connection: what was not acknowledged is sent again.
+    pub(crate) fn reconnect(&mut self, channel: Channel, token: Zeroizing<String>) {
+        (self.reader, self.writer) = channel.split();
+        self.liveness = Liveness::new(Instant::now());
+        self.last_received = 0;
+        self.unsent = false;
+        self.connected = true;
+        self.conversation.handle_connected(token, now());
+    }
+
+    /// Says something on the terminal while the session is not over; nothing in pipes.
+    pub(crate) fn tell_text(&self, text: &str) {
+        if self.settings.quiet || !self.settings.io.interactive {
+            tracing::info!(text, "told");
+        } else if self.conversation.is_ready() {
+            self.say.in_raw(text);
+        } else {
+            self.say.status(text);
+        }
+    }
+
     /// Goes on without the user, so that the remote side can end in good order, until it is over or `until` has come.
     pub(crate) async fn linger(&mut self, attention: &mut Attention, until: Instant) {
+        if !self.connected {
+            self.conversation.flush();
+        }
         while self.connected && !self.conversation.is_over() && Instant::now() < until {
             self.act(attention);
             if self.transmit().is_err() {
@@ -367,13 +423,7 @@ impl<'a> Pump<'a> {
             Notice::Resumed => "the container answers again".to_owned(),
             Notice::Customer(text) => text.clone(),
         };
-        if self.settings.quiet || !self.settings.io.tty {
-            tracing::info!(notice = %text, "told");
-        } else if self.conversation.is_ready() {
-            self.say.in_raw(&text);
-        } else {
-            self.say.status(&text);
-        }
+        self.tell_text(&text);
     }
 
     /// What `~s` says.
@@ -398,7 +448,6 @@ impl<'a> Pump<'a> {
     fn lost(&mut self, loss: Loss) -> PumpEnd {
         self.connected = false;
         self.conversation.handle_disconnected(now());
-        self.conversation.flush();
         PumpEnd::Lost(loss)
     }
 

@@ -8,9 +8,11 @@ use crate::conversation::{Conversation, Dialect};
 use crate::ending::{Ending, ExitSource, Reason};
 use crate::escape::Escapes;
 use crate::open::{NotOpened, execute, upgrade};
-use crate::pump::{Pump, now};
+use crate::pump::{Pump, PumpEnd, now};
 use crate::record::{Facts, OutputDigestFacts, Recorder, RemoteEnd, ResultFile};
 use crate::resolve::{Cloud, Resolved, connect_cloud, first_look, refused, wait_until_ready};
+use crate::resume::Resuming;
+use crate::rights::Rights;
 use crate::say::Say;
 use crate::settings::{Settings, SettingsError, Terminals, settle_settings};
 use crate::settle::{Settling, terminate};
@@ -117,7 +119,8 @@ async fn session(
     facts.task_arn = Some(resolved.task_arn.to_string());
     let nonce = nonce()?;
     let command_line = command_line(settings, &nonce)?;
-    introduce(settings, &resolved, say);
+    let rights = Rights::of(&resolved.caller.arn);
+    introduce(settings, &resolved, &rights, say);
 
     let start = recorder.start_line(settings, &resolved, &command_line, Timestamp::now());
     recorder.start(settings.record, start, |text| say.important(text))?;
@@ -146,7 +149,8 @@ async fn session(
         .map_err(|error| Ending::failed(Reason::Protocol, format!("failed to start writing: {error}")))?;
     gate.hold();
     pump.conversation.handle_connected(Zeroizing::new(session.token.expose_secret().to_owned()), now());
-    let end = pump.run(&mut attention).await;
+    let resuming = Resuming { settings, cloud: &cloud, way: &way, session_id: ids.0, rights: &rights, say };
+    let end = run_and_resume(&mut pump, &resuming, &mut attention).await;
 
     let settling = Settling { settings, services: &cloud.services, way: &way, resolved: &resolved, session_id: ids.0 };
     let (ending, remote_end) = settling.settle(&mut pump, end, &mut attention).await;
@@ -161,6 +165,19 @@ async fn session(
         say.important(&format!("{garbage} bytes came from the container outside of its streams; they were left out"));
     }
     Ok(ending)
+}
+
+/// Pumps until something ends it that a new connection cannot mend.
+async fn run_and_resume(pump: &mut Pump<'_>, resuming: &Resuming<'_>, attention: &mut Attention) -> PumpEnd {
+    loop {
+        let loss = match pump.run(attention).await {
+            PumpEnd::Lost(loss) => loss,
+            end => return end,
+        };
+        if let Some(end) = resuming.resume(pump, loss, attention).await {
+            return end;
+        }
+    }
 }
 
 /// Identity, task and route: only reads, side by side; then the wait for the agent.
@@ -245,7 +262,7 @@ fn link(settings: &Settings, session_id: &str, has_key: Option<bool>) -> Link {
 }
 
 /// What the user should know before the session opens. Nothing in pipes unless it matters.
-fn introduce(settings: &Settings, resolved: &Resolved, say: Say) {
+fn introduce(settings: &Settings, resolved: &Resolved, rights: &Rights, say: Say) {
     if settings.io.no_wrap {
         say.important(
             "without our script (--no-wrap) the exit code of this session cannot be known; it will be 255, exit-unknown",
@@ -259,6 +276,9 @@ fn introduce(settings: &Settings, resolved: &Resolved, say: Say) {
     }
     if settings.route.as_str() == "direct" {
         say.status("going around Boundary (--via direct): it neither sees nor cuts this session");
+    }
+    if rights.is_resume_denied() {
+        say.status("your role may not resume sessions (ssm:ResumeSession): this one ends at the service's hourly close, or with any lost connection");
     }
     let boundary = settings.boundary.id.as_ref().map(|id| format!(", Boundary session {id}")).unwrap_or_default();
     say.status(&format!("opening {} in task {}{boundary}", resolved.container, resolved.task_arn.task_id()));

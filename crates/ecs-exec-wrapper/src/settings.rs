@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) profile: Option<String>,
     /// How long to wait for task and agent.
     pub(crate) wait: Duration,
+    /// How long a lost connection is tried to be resumed; zero is not at all.
+    pub(crate) reconnect_timeout: Duration,
     /// Why the session is opened.
     pub(crate) reason: Option<String>,
     /// Where the result goes.
@@ -271,6 +273,7 @@ pub(crate) fn settle_settings(
         configured_region: files.value(|f| f.region.clone()),
         profile: args.profile.or_else(|| files.value(|f| f.profile.clone())),
         wait: args.wait,
+        reconnect_timeout: args.reconnect_timeout,
         reason: args.reason.map(checked_reason).transpose()?,
         result_file: args.result_file,
         record: args.record,

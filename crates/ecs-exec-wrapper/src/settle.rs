@@ -74,6 +74,11 @@ impl Settling<'_> {
             PumpEnd::Over(outcome) => self.over(outcome, pump).await,
             PumpEnd::Lost(loss) => self.lost(&loss, attention).await,
             PumpEnd::Signal(number) => self.signal(number, pump, attention).await,
+            PumpEnd::LostForGood(loss, ending) => match self.lost(&loss, attention).await {
+                lost if lost.reason == Reason::NetworkLost => ending,
+                other => other,
+            },
+            PumpEnd::NotResumed(ending) => self.or_task_stopped(ending).await,
             PumpEnd::Disconnect => Ending::failed(Reason::UserDisconnect, "ended with ~."),
             PumpEnd::Canceled => Ending::canceled(),
             PumpEnd::StdoutClosed => Ending {
@@ -95,7 +100,7 @@ impl Settling<'_> {
     }
 
     /// A cut without a word: by Boundary, or on the way?
-    async fn lost(&self, loss: &Loss, attention: &mut Attention) -> Ending {
+    pub(crate) async fn lost(&self, loss: &Loss, attention: &mut Attention) -> Ending {
         let what = loss_text(loss);
         if let Route::Boundary(_) = self.settings.route {
             let told = tokio::time::timeout(TERM_NOTICED_WITHIN, next_term(attention)).await.is_ok();
@@ -120,6 +125,9 @@ impl Settling<'_> {
 
     /// A task that stopped explains an end better than anything else.
     async fn or_task_stopped(&self, ending: Ending) -> Ending {
+        if matches!(ending.reason, Reason::BoundaryClosed | Reason::BoundaryExpired) {
+            return ending;
+        }
         let task = [self.resolved.task_arn.to_string()];
         let look = self.services.describe(&self.resolved.ecs_cluster, &task);
         let Ok(Ok(tasks)) = tokio::time::timeout(TASK_LOOK_WITHIN, look).await else { return ending };
@@ -169,7 +177,7 @@ fn link_ending(end: &LinkEnd, key_refusal: Option<&str>) -> Ending {
     Ending::failed(reason, if refusal.is_empty() { text } else { format!("no data key from KMS{refusal}") })
 }
 
-fn loss_text(loss: &Loss) -> String {
+pub(crate) fn loss_text(loss: &Loss) -> String {
     match loss {
         Loss::Close(code, reason) if reason.is_empty() => format!("the gateway closed the data channel, code {code}"),
         Loss::Close(code, reason) => format!("the gateway closed the data channel: {}, code {code}", printable(reason, 120)),

@@ -192,7 +192,8 @@ fn a_task_that_stops_under_the_session_explains_its_end() {
 fn a_cut_connection_is_the_network_while_boundarys_proxy_stands() {
     for cut in [Cut::Fin, Cut::Rst, Cut::CloseFrame(1000, "Bye".to_owned())] {
         let setting = Setting::rosa();
-        let mut shell = OnTerminal::under_boundary(&setting, &["--", "sh", "-c", "echo rea''dy; sleep 60"]);
+        let mut shell =
+            OnTerminal::under_boundary(&setting, &["--reconnect-timeout", "0", "--", "sh", "-c", "echo rea''dy; sleep 60"]);
         shell.expect("ready");
         setting.world.faults().cut(cut);
         assert_eq!(shell.exit_code(), Some(255));

@@ -59,6 +59,7 @@ impl Setting {
         add("BOUNDARY_PROXIED_ADDR", self.world.worker_addr().to_string());
         add("HOME", self.home.path().display().to_string());
         add("XDG_STATE_HOME", self.home.path().join("state").display().to_string());
+        add("XDG_CACHE_HOME", self.home.path().join("cache").display().to_string());
         add("XDG_CONFIG_HOME", self.home.path().join("config").display().to_string());
         add("PATH", std::env::var("PATH").unwrap());
         add("TERM", "xterm-256color".to_owned());

@@ -7,4 +7,5 @@ mod endings;
 mod harness;
 mod pipes;
 mod records;
+mod resume;
 mod terminal;
