@@ -8,4 +8,5 @@ mod harness;
 mod pipes;
 mod records;
 mod resume;
+mod stock;
 mod terminal;

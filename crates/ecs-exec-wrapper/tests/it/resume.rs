@@ -142,7 +142,7 @@ fn a_canceled_boundary_session_is_not_resumed() {
     let environment: Vec<(String, String)> = environment.into_iter().chain([token(&setting)]).collect();
     let mut shell = OnTerminal::start(
         crate::harness::stand_in().as_os_str(),
-        arguments.iter().map(|argument| argument.as_os_str()),
+        arguments.iter().map(std::ffi::OsString::as_os_str),
         &environment,
     );
     shell.expect("ready");
