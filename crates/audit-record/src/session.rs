@@ -98,4 +98,18 @@ pub struct SessionEnd {
     pub output_canonical_bytes: u64,
     /// Where the digest stood on the way.
     pub output_checkpoints: Vec<Checkpoint>,
+    /// The recording of the session, when one was made. Absent in lines of earlier programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<Transcript>,
+}
+
+/// A recording beside the record; the hash chains it to the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transcript {
+    /// The file's absolute path on the host that recorded.
+    pub file: String,
+    /// SHA-256 of the whole file, hexadecimal.
+    pub sha256: String,
+    /// Whether everything was written: false when the disk refused on the way.
+    pub complete: bool,
 }

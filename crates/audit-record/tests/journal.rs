@@ -22,6 +22,7 @@ fn record(id: &str) -> SessionLine {
         output_sha256: "00".to_owned(),
         output_canonical_bytes: 2,
         output_checkpoints: Vec::new(),
+        transcript: None,
     }))
 }
 

@@ -99,6 +99,14 @@ pub(crate) struct Args {
     #[arg(long, env = "ECS_EXEC_RECORD", value_name = "MODE", default_value = "required")]
     pub(crate) record: RecordMode,
 
+    /// Record what the terminal shows to this file, as an asciicast; `auto` names it and puts it beside the records.
+    #[arg(long, env = "ECS_EXEC_TRANSCRIPT", value_name = "FILE|auto")]
+    pub(crate) transcript: Option<PathBuf>,
+
+    /// Record what is typed as well, passwords included.
+    #[arg(long, env = "ECS_EXEC_TRANSCRIPT_INPUT")]
+    pub(crate) transcript_input: bool,
+
     /// The Boundary session's id, when the caller knows it.
     #[arg(long, env = "ECS_EXEC_BOUNDARY_SESSION_ID", value_name = "s_…")]
     pub(crate) boundary_session_id: Option<String>,

@@ -32,5 +32,6 @@ mod say;
 mod settle;
 mod signals;
 mod terminal;
+mod transcript;
 
 pub use run::main;

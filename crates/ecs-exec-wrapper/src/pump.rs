@@ -14,6 +14,7 @@ use crate::say::Say;
 use crate::settings::Settings;
 use crate::signals::Taken;
 use crate::terminal::{self, Mode};
+use crate::transcript::Recording;
 use aws_identity::Refusal;
 use ssm_channel::{Channel, ChannelError, Incoming, Liveness, Reader, Writer};
 use ssm_proto::{GrantedKey, Now, Transmit};
@@ -87,6 +88,8 @@ pub(crate) struct Pump<'a> {
     say: Say,
     stdout: Output,
     stderr: Output,
+    /// The recording, when one was asked for.
+    pub(crate) recording: Option<Recording>,
 }
 
 impl<'a> Pump<'a> {
@@ -121,6 +124,7 @@ impl<'a> Pump<'a> {
             say,
             stdout: Output::start(crate::output::Stream::Stdout)?,
             stderr: Output::start(crate::output::Stream::Stderr)?,
+            recording: None,
         })
     }
 
@@ -279,7 +283,10 @@ impl<'a> Pump<'a> {
 
     fn take_read(&mut self, read: Read) {
         match read {
-            Read::Bytes(bytes) => self.conversation.handle_typed(&bytes),
+            Read::Bytes(bytes) => {
+                self.record(|recording| recording.input(&bytes));
+                self.conversation.handle_typed(&bytes);
+            }
             Read::End => self.conversation.handle_typed_end(),
         }
     }
@@ -299,6 +306,7 @@ impl<'a> Pump<'a> {
 
     fn take_timeout(&mut self, attention: &mut Attention) -> Option<PumpEnd> {
         self.conversation.handle_timeout(now());
+        self.record(Recording::flush);
         if attention.terminal.mode() == Mode::Raw {
             attention.terminal.reenter();
         }
@@ -343,8 +351,14 @@ impl<'a> Pump<'a> {
     fn act(&mut self, attention: &mut Attention) -> Option<PumpEnd> {
         while let Some(action) = self.conversation.poll_action() {
             match action {
-                Action::Stdout(bytes) => self.stdout.push(bytes),
-                Action::Stderr(bytes) => self.stderr.push(bytes),
+                Action::Stdout(bytes) => {
+                    self.record(|recording| recording.output(&bytes));
+                    self.stdout.push(bytes);
+                }
+                Action::Stderr(bytes) => {
+                    self.record(|recording| recording.output(&bytes));
+                    self.stderr.push(bytes);
+                }
                 Action::Ready => self.ready(attention),
                 Action::InputClosed => {
                     if let Some(input) = &mut attention.input {
@@ -361,6 +375,12 @@ impl<'a> Pump<'a> {
             }
         }
         None
+    }
+
+    fn record(&mut self, event: impl FnOnce(&mut Recording)) {
+        if let Some(recording) = &mut self.recording {
+            event(recording);
+        }
     }
 
     fn ready(&mut self, attention: &mut Attention) {
@@ -412,6 +432,7 @@ impl<'a> Pump<'a> {
     fn tell_size(&mut self) {
         if self.settings.io.tty {
             let (columns, rows) = terminal::size_or_default();
+            self.record(|recording| recording.resize(columns, rows));
             self.conversation.handle_resize(columns, rows);
         }
     }

@@ -7,7 +7,7 @@ use crate::boundary::IdSource;
 use crate::ending::{Ending, Reason};
 use crate::resolve::Resolved;
 use crate::settings::Settings;
-use audit_record::{FORMAT_VERSION, Journal, OutputDigest, SessionEnd, SessionLine, SessionStart, sha256_hex};
+use audit_record::{FORMAT_VERSION, Journal, OutputDigest, SessionEnd, SessionLine, SessionStart, Transcript, sha256_hex};
 use cli_kit::chain_text;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -56,6 +56,8 @@ pub(crate) struct Facts {
     pub(crate) counters: Counters,
     /// Digest of the output.
     pub(crate) digest: OutputDigestFacts,
+    /// The recording.
+    pub(crate) transcript: Option<Transcript>,
 }
 
 /// A digest that is done.
@@ -82,6 +84,7 @@ impl Facts {
             remote_end: RemoteEnd::Unknown,
             counters: Counters::default(),
             digest: OutputDigestFacts::from(&OutputDigest::default()),
+            transcript: None,
         }
     }
 }
@@ -111,6 +114,11 @@ impl Recorder {
                 Ok(Self { journal: None, record_id, started: false })
             }
         }
+    }
+
+    /// The id that joins start and end.
+    pub(crate) fn record_id(&self) -> &str {
+        &self.record_id
     }
 
     /// Writes the start line, durable when this returns.
@@ -184,6 +192,7 @@ impl Recorder {
             output_sha256: facts.digest.sha256.clone(),
             output_canonical_bytes: facts.digest.canonical_bytes,
             output_checkpoints: facts.digest.checkpoints.clone(),
+            transcript: facts.transcript.clone(),
         };
         journal.append(SessionLine::SessionEnd(Box::new(end))).map_err(|error| chain_text(&error))
     }
@@ -274,12 +283,16 @@ impl ResultFile {
     }
 }
 
-/// Where the journal is: `$XDG_STATE_HOME/ecs-exec-wrapper/sessions.jsonl`, else below `~/.local/state`.
-fn journal_path() -> Result<PathBuf, String> {
+/// Where this program keeps what it knows: `$XDG_STATE_HOME/ecs-exec-wrapper`, else below `~/.local/state`.
+pub(crate) fn state_folder() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")));
-    let state = state.ok_or("neither XDG_STATE_HOME nor HOME says where records go")?;
-    Ok(state.join("ecs-exec-wrapper").join("sessions.jsonl"))
+    let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))?;
+    Some(state.join("ecs-exec-wrapper"))
+}
+
+fn journal_path() -> Result<PathBuf, String> {
+    let folder = state_folder().ok_or("neither XDG_STATE_HOME nor HOME says where records go")?;
+    Ok(folder.join("sessions.jsonl"))
 }
 
 fn local_user() -> String {

@@ -17,6 +17,7 @@ use crate::say::Say;
 use crate::settings::{Settings, SettingsError, Terminals, settle_settings};
 use crate::settle::{Settling, terminate};
 use crate::terminal::{Mode, Terminal};
+use crate::transcript::{Recording, automatic_path};
 use crate::{environment, signals};
 use cli_kit::logging::{Gate, LogFormat, LogSettings};
 use cli_kit::{FileLayers, chain_text, exit};
@@ -122,6 +123,7 @@ async fn session(
     let rights = Rights::of(&resolved.caller.arn);
     introduce(settings, &resolved, &rights, say);
 
+    let recording = recording(settings, &resolved, recorder)?;
     let start = recorder.start_line(settings, &resolved, &command_line, Timestamp::now());
     recorder.start(settings.record, start, |text| say.important(text))?;
     let session = match execute(&cloud.services, &resolved, &command_line, until, &mut attention, say).await {
@@ -147,6 +149,7 @@ async fn session(
     let ids = (session.session_id.as_str(), resolved.ssm_target.as_str());
     let mut pump = Pump::new(conversation, channel, settings, &cloud.services, ids, say)
         .map_err(|error| Ending::failed(Reason::Protocol, format!("failed to start writing: {error}")))?;
+    pump.recording = recording;
     gate.hold();
     pump.conversation.handle_connected(Zeroizing::new(session.token.expose_secret().to_owned()), now());
     let resuming = Resuming { settings, cloud: &cloud, way: &way, session_id: ids.0, rights: &rights, say };
@@ -157,6 +160,10 @@ async fn session(
     facts.remote_end = remote_end;
     facts.counters = pump.conversation.counters();
     facts.digest = OutputDigestFacts::from(pump.conversation.digest());
+    facts.transcript = pump.recording.take().map(|recording| recording.end(ending.exit_code));
+    if facts.transcript.as_ref().is_some_and(|transcript| !transcript.complete) {
+        say.important("the transcript is incomplete: its file could not be written to the end");
+    }
     let patience = (ending.reason != Reason::Exited).then_some(Duration::from_secs(1));
     let garbage = pump.conversation.garbage();
     pump.finish(patience).await;
@@ -165,6 +172,16 @@ async fn session(
         say.important(&format!("{garbage} bytes came from the container outside of its streams; they were left out"));
     }
     Ok(ending)
+}
+
+/// The recording that was asked for, begun.
+fn recording(settings: &Settings, resolved: &Resolved, recorder: &Recorder) -> Result<Option<Recording>, Ending> {
+    let Some(path) = &settings.transcript else { return Ok(None) };
+    let automatic = || automatic_path(recorder.record_id(), Timestamp::now());
+    let path = if path.as_os_str() == "auto" { automatic() } else { Some(path.clone()) };
+    let path = path.ok_or_else(|| Ending::failed(Reason::Record, "neither XDG_STATE_HOME nor HOME says where transcripts go"))?;
+    let title = format!("{} in task {}", resolved.container, resolved.task_arn.task_id());
+    Recording::begin(&path, &title, settings.transcript_input).map(Some)
 }
 
 /// Pumps until something ends it that a new connection cannot mend.

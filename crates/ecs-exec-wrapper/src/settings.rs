@@ -56,6 +56,10 @@ pub(crate) struct Settings {
     pub(crate) result_file: Option<PathBuf>,
     /// What a missing record means.
     pub(crate) record: RecordMode,
+    /// Where the recording goes; `auto` names itself.
+    pub(crate) transcript: Option<PathBuf>,
+    /// Whether typed bytes are recorded too.
+    pub(crate) transcript_input: bool,
     /// What encryption is acceptable.
     pub(crate) encryption: Encryption,
     /// Authorities to trust.
@@ -217,6 +221,9 @@ pub(crate) enum SettingsError {
     /// A terminal is wanted and not wanted.
     #[error("-t and -T exclude each other")]
     TtyBoth,
+    /// Input is to be recorded, but nothing is.
+    #[error("--transcript-input needs --transcript")]
+    InputWithoutTranscript,
     /// Two flags that exclude each other.
     #[error("--no-wrap sends the command as it is, so {0} cannot be used with it")]
     NoWrap(&'static str),
@@ -250,6 +257,9 @@ pub(crate) fn settle_settings(
         _ => task.ecs_cluster.as_ref().and_then(|cluster| cluster.region().map(str::to_owned)),
     };
     let io = io_mode(&args, terminals)?;
+    if args.transcript_input && args.transcript.is_none() {
+        return Err(SettingsError::InputWithoutTranscript);
+    }
     // What is typed behind `--` beats ECS_EXEC_COMMAND.
     let command_yields = !args.argv.is_empty() && !args.typed.has("--command");
     if !args.argv.is_empty() && args.typed.has("--command") {
@@ -277,6 +287,8 @@ pub(crate) fn settle_settings(
         reason: args.reason.map(checked_reason).transpose()?,
         result_file: args.result_file,
         record: args.record,
+        transcript: args.transcript,
+        transcript_input: args.transcript_input,
         encryption: args.encryption,
         ca_file: args.ca_file,
         stream_hosts: args.allow_stream_host,

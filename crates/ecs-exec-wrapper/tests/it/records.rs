@@ -127,3 +127,35 @@ fn nothing_secret_is_written_anywhere() {
         "the stream URL or its token is in the log"
     );
 }
+
+#[test]
+fn a_transcript_is_a_recording_chained_to_the_record() {
+    let setting = Setting::rosa();
+    let mut shell =
+        crate::harness::OnTerminal::wrapper(&setting, &["--transcript", "auto", "--env", "PS1=prompt> ", "--", "sh", "-i"]);
+    shell.expect("prompt> ");
+    shell.resize(100, 30);
+    assert!(
+        setting.wait_for(|journal| journal
+            .iter()
+            .any(|entry| matches!(entry, lab::JournalEntry::SizeSet { cols: 100, rows: 30, .. })))
+    );
+    shell.type_in("echo sh''own; exit 7\r");
+    assert_eq!(shell.exit_code(), Some(7));
+    let lines = records(&setting.journal_file());
+    let Some(SessionLine::SessionEnd(end)) = lines.last() else { panic!("{lines:?}") };
+    let transcript = end.transcript.as_ref().unwrap();
+    let bytes = std::fs::read(&transcript.file).unwrap();
+    assert!(transcript.complete);
+    assert_eq!(transcript.sha256, audit_record::sha256_hex(&bytes));
+    let text = String::from_utf8(bytes).unwrap();
+    let mut lines = text.lines();
+    let header: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+    assert_eq!((header["version"].as_u64(), header["term"]["cols"].as_u64()), (Some(3), Some(80)));
+    let events: Vec<(f64, String, String)> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |code: &str| events.iter().filter(|event| event.1 == code).map(|event| event.2.as_str()).collect::<Vec<_>>();
+    assert!(of("o").concat().contains("shown\r\n") && !text.contains("7337"), "{text}");
+    assert!(of("r").contains(&"100x30"));
+    assert_eq!(of("x"), ["7"]);
+    assert!(of("i").is_empty(), "input was recorded without being asked for");
+}
