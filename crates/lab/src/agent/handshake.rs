@@ -17,8 +17,9 @@ use ssm_proto::payload::{
     RequestedAction, SessionTypeAction,
 };
 
-use crate::agent::link::Arrival;
-use crate::agent::{Agent, Ending};
+use ssm_proto::agent::Arrival;
+
+use crate::agent::{Agent, Ending, now};
 use crate::gateway::session::{Kind, ToAgent};
 use crate::random;
 
@@ -95,7 +96,7 @@ impl Agent {
             let message = tokio::select! {
                 message = self.inbox.recv() => message,
                 _ = tick.tick() => {
-                    if let Some(frame) = self.link.repeat(Instant::now()) {
+                    if let Some(frame) = self.link.repeat(now()) {
                         self.tell(&frame);
                     }
                     continue;
@@ -116,7 +117,7 @@ impl Agent {
     fn take_answer(&mut self, bytes: Bytes, wanted: PayloadType) -> Result<Option<Bytes>, Ending> {
         let Ok(frame) = Frame::decode_without_digest(bytes) else { return Ok(None) };
         match frame.message_type {
-            MessageType::Acknowledge => self.link.acknowledged(&frame.payload, Instant::now()),
+            MessageType::Acknowledge => self.link.acknowledged(&frame.payload, now()),
             MessageType::PausePublication => self.link.pause(),
             MessageType::StartPublication => self.unpause(),
             MessageType::InputStreamData => return self.take_input(frame, wanted),
@@ -126,7 +127,7 @@ impl Agent {
     }
 
     fn take_input(&mut self, frame: Frame, wanted: PayloadType) -> Result<Option<Bytes>, Ending> {
-        let frame = match self.link.arrived(frame) {
+        let frame = match self.link.arrived(frame, now()) {
             Arrival::Again(ack) | Arrival::Early(ack) => {
                 self.tell(&ack);
                 return Ok(None);
@@ -136,13 +137,13 @@ impl Agent {
         if frame.payload_type == PayloadType::Output && self.link.cipher.is_none() {
             return Err(Ending::Died);
         }
-        let (ack, _) = self.link.handled(&frame);
+        let (ack, _) = self.link.handled(&frame, now());
         self.tell(&ack);
         Ok((frame.payload_type == wanted).then_some(frame.payload))
     }
 
     fn send(&mut self, payload_type: PayloadType, payload: &[u8]) {
-        if let Some(frame) = self.link.send(payload_type, payload, Instant::now()) {
+        if let Some(frame) = self.link.send(payload_type, payload, now()) {
             self.tell(&frame);
         }
     }

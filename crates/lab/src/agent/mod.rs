@@ -1,10 +1,10 @@
 //! The agent of a session: a child on a real PTY behind the data channel, with the real agent's pumps and pauses.
 //!
-//! Owns the order of things: handshake (only with a key), child, pumps, drain, end. The protocol is in [`link`], the terminal
+//! Owns the order of things: handshake (only with a key), child, pumps, drain, end. The protocol is in
+//! [`ssm_proto::agent`], the terminal
 //! in [`pty`], the text filter in [`utf8`]. Source: amazon-ssm-agent `session/shell/shell.go`, `shell_unix.go`.
 
 mod handshake;
-mod link;
 mod pty;
 mod utf8;
 
@@ -23,7 +23,8 @@ use tokio::sync::mpsc;
 use crate::gateway::session::{Inbox, Session, ToAgent};
 use crate::journal::{ChildStatus, JournalEntry};
 use crate::shared::Shared;
-use link::{Arrival, Link, TICK};
+use ssm_proto::agent::{AgentLink, Arrival, TICK};
+use ssm_proto::{Now, SystemEntropy};
 use utf8::Filter;
 
 /// The agent reads its terminal so many bytes at a time.
@@ -37,7 +38,13 @@ const REAP_MIN: Duration = Duration::from_millis(500);
 
 /// Runs the agent of a session to its end.
 pub(crate) async fn run(shared: Arc<Shared>, session: Arc<Session>, inbox: Inbox) {
-    let mut agent = Agent { link: Link::new(shared.options.agent_ack_race), backlog: VecDeque::new(), inbox, shared, session };
+    let mut agent = Agent {
+        link: AgentLink::new(Box::new(SystemEntropy), shared.options.agent_ack_race),
+        backlog: VecDeque::new(),
+        inbox,
+        shared,
+        session,
+    };
     let output = match agent.live().await {
         Ending::Normal => String::new(),
         Ending::Failed(text) => text,
@@ -77,7 +84,7 @@ struct Agent {
     inbox: Inbox,
     /// What came while a terminal write blocked the link.
     backlog: VecDeque<Bytes>,
-    link: Link,
+    link: AgentLink,
 }
 
 /// The pump's moving parts.
@@ -159,7 +166,7 @@ impl Agent {
                     }
                 },
                 _ = tick.tick() => {
-                    if let Some(frame) = self.link.repeat(Instant::now()) {
+                    if let Some(frame) = self.link.repeat(now()) {
                         self.tell(&frame);
                     }
                 }
@@ -174,7 +181,7 @@ impl Agent {
             return;
         }
         self.session.log(&passed);
-        if let Some(frame) = self.link.send(PayloadType::Output, &passed, Instant::now()) {
+        if let Some(frame) = self.link.send(PayloadType::Output, &passed, now()) {
             self.tell(&frame);
         }
     }
@@ -184,14 +191,14 @@ impl Agent {
         let Ok(frame) = Frame::decode_without_digest(bytes) else { return };
         match frame.message_type {
             MessageType::Acknowledge => {
-                self.link.acknowledged(&frame.payload, Instant::now());
+                self.link.acknowledged(&frame.payload, now());
                 self.unpause();
             }
             MessageType::PausePublication => self.link.pause(),
             MessageType::StartPublication => self.unpause(),
             MessageType::InputStreamData => {
                 self.unpause();
-                match self.link.arrived(frame) {
+                match self.link.arrived(frame, now()) {
                     Arrival::Again(ack) | Arrival::Early(ack) => self.tell(&ack),
                     Arrival::Due(frame) => self.handle(pumps, frame, false).await,
                 }
@@ -246,7 +253,7 @@ impl Agent {
         let next = if was_acknowledged {
             self.link.handled_early(&frame)
         } else {
-            let (ack, next) = self.link.handled(&frame);
+            let (ack, next) = self.link.handled(&frame, now());
             self.tell(&ack);
             next
         };
@@ -300,4 +307,10 @@ async fn write_all(mut writer: OwnedWritePty, mut orders: mpsc::Receiver<Write>,
 /// The real agent truncates to 16 bits; nothing sends more.
 fn narrow(size: u32) -> u16 {
     u16::try_from(size).unwrap_or(u16::MAX)
+}
+
+/// The time, as the protocol wants it.
+fn now() -> Now {
+    let unix_millis = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
+    Now { instant: Instant::now(), unix_millis }
 }
