@@ -32,6 +32,8 @@ mod stall;
 
 #[cfg(feature = "agent")]
 pub mod agent;
+#[cfg(feature = "agent")]
+pub mod probe;
 
 pub use crate::{
     cipher::DataKey,

@@ -54,7 +54,11 @@ fn every_valid_frame_reads_as_described_and_writes_back_to_the_same_bytes() {
         assert_eq!(frame.sequence, fields["sequence_number"].as_i64().unwrap(), "{name}");
         assert_eq!(frame.flags, fields["flags"].as_u64().unwrap(), "{name}");
         assert_eq!(frame.message_id.to_string(), fields["message_id"].as_str().unwrap(), "{name}");
-        assert_eq!(frame.payload_type, PayloadType::from(u32::try_from(fields["payload_type"].as_u64().unwrap()).unwrap()), "{name}");
+        assert_eq!(
+            frame.payload_type,
+            PayloadType::from(u32::try_from(fields["payload_type"].as_u64().unwrap()).unwrap()),
+            "{name}"
+        );
         assert_eq!(frame.payload.as_ref(), unhex(fields["payload_hex"].as_str().unwrap_or_default()), "{name}");
         // A NUL-padded type is read but never written: we pad with blanks.
         if !frame.payload.is_empty() {
@@ -81,7 +85,10 @@ fn payloads_read_and_write() {
     assert_eq!(Flag::decode(&frame("flag_terminate").payload).unwrap(), Flag::TerminateSession);
     assert_eq!(Flag::decode(&frame("flag_disconnect").payload).unwrap(), Flag::DisconnectToPort);
     let ack = Acknowledgement::decode(&frame("ack_handshake_request").payload).unwrap();
-    assert_eq!((ack.acknowledged_message_type.clone(), ack.acknowledged_message_sequence_number), (MessageType::OutputStreamData, 0));
+    assert_eq!(
+        (ack.acknowledged_message_type.clone(), ack.acknowledged_message_sequence_number),
+        (MessageType::OutputStreamData, 0)
+    );
     assert_eq!(ack.encode(), frame("ack_handshake_request").payload);
     assert_eq!(ssm_proto::payload::decode_exit_code(&frame("exit_code").payload).ok(), exit_code_of("exit_code"));
     let closed = ChannelClosed::decode(&frame("channel_closed").payload).unwrap();

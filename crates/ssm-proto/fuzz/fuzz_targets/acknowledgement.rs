@@ -1,0 +1,5 @@
+//! Feeds the parser `acknowledgement`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| assert!(ssm_proto::probe::feed("acknowledgement", bytes)));

@@ -1,0 +1,5 @@
+//! Feeds the parser `flag`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| assert!(ssm_proto::probe::feed("flag", bytes)));

@@ -1,0 +1,453 @@
+//! One client, one agent, two wires, one clock.
+
+use bytes::Bytes;
+use ssm_proto::agent::{AgentLink, Arrival, TICK};
+use ssm_proto::cipher::SessionCipher;
+use ssm_proto::frame::Frame;
+use ssm_proto::payload::{
+    EncChallenge, HandshakeComplete, HandshakeRequest, KmsAction, MessageType, PayloadType, RequestedAction, SessionTypeAction,
+};
+use ssm_proto::{Counters, DataKey, Entropy, Event, GrantedKey, Link, LinkConfig, LinkEnd, Now, Transmit};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// What happens. Percentages are of frames, times in milliseconds after the start.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) drop: u8,
+    pub(crate) duplicate: u8,
+    pub(crate) reorder: u8,
+    pub(crate) lose_acks: u8,
+    pub(crate) latency: Duration,
+    pub(crate) cuts: Vec<u64>,
+    pub(crate) pauses: Vec<u64>,
+    pub(crate) silent_from: Option<u64>,
+    pub(crate) encrypted: bool,
+    pub(crate) ack_race: bool,
+    pub(crate) input: Vec<u8>,
+    /// A Ctrl-C is typed when so many bytes were typed before.
+    pub(crate) interrupts: Vec<usize>,
+    pub(crate) output: Vec<u8>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            drop: 0,
+            duplicate: 0,
+            reorder: 0,
+            lose_acks: 0,
+            latency: Duration::from_millis(10),
+            cuts: Vec::new(),
+            pauses: Vec::new(),
+            silent_from: None,
+            encrypted: false,
+            ack_race: false,
+            input: Vec::new(),
+            interrupts: Vec::new(),
+            output: Vec::new(),
+        }
+    }
+}
+
+/// Virtual time after which a scene is stuck: longer than any give-up of the client.
+const STUCK_AFTER: Duration = Duration::from_mins(20);
+const AWAY_FOR: Duration = Duration::from_millis(700);
+const PAUSED_FOR: Duration = Duration::from_millis(900);
+const AGENT_CHUNK: usize = 1024;
+
+/// xorshift: the same seed, the same scene.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn percent(&mut self, chance: u8) -> bool {
+        self.next() % 100 < u64::from(chance)
+    }
+}
+
+impl Entropy for Random {
+    fn fill(&mut self, out: &mut [u8]) {
+        for byte in out {
+            *byte = self.next().to_le_bytes()[3];
+        }
+    }
+}
+
+enum Wire {
+    ToAgent(Bytes),
+    ToClient(Bytes),
+    Cut,
+    Reconnect,
+    Pause,
+    Resume,
+    Tick,
+}
+
+enum Stage {
+    Fresh,
+    AwaitResponse,
+    AwaitChallenge(Vec<u8>),
+    Running,
+}
+
+pub(crate) struct Scene {
+    plan: Plan,
+    base: Instant,
+    elapsed: Duration,
+    client: Link,
+    agent: AgentLink,
+    stage: Stage,
+    random: Random,
+    events: BTreeMap<(Duration, u64), Wire>,
+    order: u64,
+    connected: bool,
+    typed: usize,
+    pending_interrupts: Vec<usize>,
+    interrupts_sent: usize,
+    produced: usize,
+    delivered: Vec<u8>,
+    shown: Vec<u8>,
+    released: bool,
+    end: Option<LinkEnd>,
+}
+
+const KEY: [u8; 64] = [7; 64];
+
+impl Scene {
+    pub(crate) fn new(plan: Plan) -> Self {
+        let random = Random(plan.seed | 1);
+        let client = Link::new(LinkConfig::default(), Box::new(Random(plan.seed ^ 0xa5a5_5a5a_1234_5677)));
+        let agent = AgentLink::new(Box::new(Random(plan.seed ^ 0x1111_2222_3333_4445)), plan.ack_race);
+        let mut pending_interrupts: Vec<usize> = plan.interrupts.iter().map(|at| (*at).min(plan.input.len())).collect();
+        pending_interrupts.sort_unstable();
+        let mut scene = Self {
+            base: Instant::now(),
+            elapsed: Duration::ZERO,
+            client,
+            agent,
+            stage: Stage::Fresh,
+            random,
+            events: BTreeMap::new(),
+            order: 0,
+            connected: false,
+            typed: 0,
+            pending_interrupts,
+            interrupts_sent: 0,
+            produced: 0,
+            delivered: Vec::new(),
+            shown: Vec::new(),
+            released: false,
+            end: None,
+            plan,
+        };
+        scene.at(Duration::ZERO, Wire::Reconnect);
+        scene.at(TICK, Wire::Tick);
+        for cut in scene.plan.cuts.clone() {
+            scene.at(Duration::from_millis(cut), Wire::Cut);
+        }
+        for pause in scene.plan.pauses.clone() {
+            scene.at(Duration::from_millis(pause), Wire::Pause);
+        }
+        scene
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(crate) fn shown(&self) -> &[u8] {
+        &self.shown
+    }
+
+    pub(crate) fn delivered(&self) -> &[u8] {
+        &self.delivered
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.client.counters()
+    }
+
+    pub(crate) fn interrupts_sent(&self) -> usize {
+        self.interrupts_sent
+    }
+
+    pub(crate) fn end(&self) -> Option<&LinkEnd> {
+        self.end.as_ref()
+    }
+
+    /// Runs until everything has arrived and is acknowledged, or the link ends.
+    pub(crate) fn run(&mut self) {
+        while !self.is_done() {
+            assert!(
+                self.elapsed < STUCK_AFTER,
+                "stuck: {:?} shown {} delivered {}",
+                self.client,
+                self.shown.len(),
+                self.delivered.len()
+            );
+            let timeout = self.client.poll_timeout().map(|(at, _)| at.saturating_duration_since(self.base));
+            let next = self.events.first_key_value().map(|((at, _), _)| *at);
+            if let Some(at) = timeout.filter(|at| next.is_none_or(|next| *at < next)) {
+                self.elapsed = self.elapsed.max(at);
+                self.client.handle_timeout(self.now());
+            } else if let Some(((at, _), event)) = self.events.pop_first() {
+                self.elapsed = self.elapsed.max(at);
+                self.happen(event);
+            }
+            self.settle();
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        let all_typed = self.typed == self.plan.input.len() && self.pending_interrupts.is_empty();
+        let all_shown = self.shown.len() == self.plan.output.len();
+        self.end.is_some()
+            || (all_typed && all_shown && self.released && self.client.input_idle() && self.agent.all_acknowledged())
+    }
+
+    fn now(&self) -> Now {
+        Now { instant: self.base + self.elapsed, unix_millis: 1 + u64::try_from(self.elapsed.as_millis()).unwrap() }
+    }
+
+    fn at(&mut self, when: Duration, event: Wire) {
+        self.order += 1;
+        self.events.insert((when, self.order), event);
+    }
+
+    fn after(&mut self, delay: Duration, event: Wire) {
+        self.at(self.elapsed + delay, event);
+    }
+
+    fn happen(&mut self, event: Wire) {
+        match event {
+            Wire::ToAgent(frame) => self.agent_hears(frame),
+            Wire::ToClient(frame) => {
+                let now = self.now();
+                self.client.handle_binary(frame, now);
+            }
+            Wire::Cut if self.connected => {
+                self.connected = false;
+                self.events.retain(|_, event| !matches!(event, Wire::ToAgent(_) | Wire::ToClient(_)));
+                self.client.handle_disconnected(self.now());
+                self.agent.pause();
+                self.after(AWAY_FOR, Wire::Reconnect);
+            }
+            Wire::Cut => {}
+            Wire::Reconnect => {
+                self.connected = true;
+                let now = self.now();
+                self.client.handle_connected(zeroize::Zeroizing::new("token".to_owned()), now);
+                self.unpause();
+            }
+            Wire::Pause => {
+                self.agent.pause();
+                self.after(PAUSED_FOR, Wire::Resume);
+            }
+            Wire::Resume => self.unpause(),
+            Wire::Tick => {
+                if let Some(frame) = self.agent.repeat(self.now()) {
+                    self.send_to_client(&frame);
+                }
+                self.after(TICK, Wire::Tick);
+            }
+        }
+    }
+
+    fn unpause(&mut self) {
+        for frame in self.agent.unpause() {
+            self.send_to_client(&frame);
+        }
+    }
+
+    /// Both ends do what they can at this moment.
+    fn settle(&mut self) {
+        self.agent_speaks();
+        self.type_on();
+        while let Some(event) = self.client.poll_event() {
+            self.client_event(event);
+        }
+        while let Some(transmit) = self.client.poll_transmit(self.now()) {
+            if let Transmit::Binary(frame) = transmit {
+                self.send_to_agent(&frame);
+            }
+        }
+    }
+
+    fn client_event(&mut self, event: Event) {
+        match event {
+            Event::Output(bytes) => {
+                self.shown.extend_from_slice(&bytes);
+                self.release();
+            }
+            Event::NeedDataKey { .. } => {
+                let key =
+                    GrantedKey { plaintext: DataKey::new(KEY), ciphertext_blob: vec![1, 2, 3], challenge_acknowledged: true };
+                let now = self.now();
+                self.client.handle_data_key(Ok(key), now);
+            }
+            Event::HandshakeComplete { .. } => self.release(),
+            Event::Ended(end) => self.end = Some(end),
+            _ => {}
+        }
+    }
+
+    fn release(&mut self) {
+        self.released = true;
+        self.client.release_input(self.now());
+    }
+
+    /// Types what fits; without output nothing would ever release the input, so an empty output releases at once.
+    fn type_on(&mut self) {
+        if self.plan.output.is_empty() && !self.plan.encrypted {
+            self.release();
+        }
+        while self.typed < self.plan.input.len() || !self.pending_interrupts.is_empty() {
+            if self.pending_interrupts.first() == Some(&self.typed) {
+                if self.client.input_capacity() == 0 {
+                    return;
+                }
+                self.pending_interrupts.remove(0);
+                self.client.interrupt();
+                // Our own key, apart from the typed bytes that the plan counts.
+                self.client.send_control(&[3]);
+                self.interrupts_sent += 1;
+                continue;
+            }
+            let until = self.pending_interrupts.first().copied().unwrap_or(self.plan.input.len());
+            let piece = &self.plan.input[self.typed..until.min(self.typed + 700)];
+            let taken = self.client.send_input(piece);
+            self.typed += taken;
+            if taken < piece.len() {
+                return;
+            }
+        }
+    }
+
+    fn agent_speaks(&mut self) {
+        let now = self.now();
+        match self.stage {
+            Stage::Fresh if self.plan.encrypted => {
+                let session_type =
+                    SessionTypeAction { session_type: "InteractiveCommands".to_owned(), properties: serde_json::Value::Null };
+                let kms = KmsAction { key_id: "key".to_owned(), challenge: Some("AAAA".to_owned()) };
+                let actions = vec![RequestedAction::SessionType(session_type), RequestedAction::KmsEncryption(kms)];
+                let request = HandshakeRequest { agent_version: "3.3.987.0".to_owned(), actions };
+                self.stage = Stage::AwaitResponse;
+                self.agent_sends(PayloadType::HandshakeRequest, &request.encode(), now);
+            }
+            Stage::Fresh => {
+                self.stage = Stage::Running;
+                self.agent_outputs(now);
+            }
+            Stage::Running => self.agent_outputs(now),
+            _ => {}
+        }
+    }
+
+    /// The terminal is read only while the peer is there.
+    fn agent_outputs(&mut self, now: Now) {
+        for _ in 0..4 {
+            if self.agent.is_paused() || self.produced == self.plan.output.len() {
+                return;
+            }
+            let end = (self.produced + AGENT_CHUNK).min(self.plan.output.len());
+            let piece = self.plan.output[self.produced..end].to_vec();
+            self.produced = end;
+            self.agent_sends(PayloadType::Output, &piece, now);
+        }
+    }
+
+    fn agent_sends(&mut self, payload_type: PayloadType, payload: &[u8], now: Now) {
+        if let Some(frame) = self.agent.send(payload_type, payload, now) {
+            self.send_to_client(&frame);
+        }
+    }
+
+    fn agent_hears(&mut self, bytes: Bytes) {
+        let now = self.now();
+        let Ok(frame) = Frame::decode_without_digest(bytes) else { return };
+        match frame.message_type {
+            MessageType::Acknowledge => self.agent.acknowledged(&frame.payload, now),
+            MessageType::InputStreamData => match self.agent.arrived(frame, now) {
+                Arrival::Again(ack) | Arrival::Early(ack) => self.send_to_client(&ack),
+                Arrival::Due(frame) => {
+                    self.agent_handles(&frame);
+                    let (ack, mut next) = self.agent.handled(&frame, now);
+                    self.send_to_client(&ack);
+                    while let Some(early) = next {
+                        self.agent_handles(&early);
+                        next = self.agent.handled_early(&early);
+                    }
+                }
+            },
+            _ => {}
+        }
+    }
+
+    fn agent_handles(&mut self, frame: &Frame) {
+        let now = self.now();
+        match (&self.stage, frame.payload_type) {
+            (Stage::AwaitResponse, PayloadType::HandshakeResponse) => {
+                let mut cipher = SessionCipher::agent(&DataKey::new(KEY), [9; 12]);
+                let secret = vec![5; 64];
+                let sealed = cipher.seal(&secret);
+                self.agent.cipher = Some(cipher);
+                self.stage = Stage::AwaitChallenge(secret);
+                self.agent_sends(PayloadType::EncChallengeRequest, &EncChallenge { sealed }.encode(), now);
+            }
+            (Stage::AwaitChallenge(secret), PayloadType::EncChallengeResponse) => {
+                let answer = EncChallenge::decode(&frame.payload).unwrap();
+                assert_eq!(self.agent.cipher.as_ref().unwrap().open(&answer.sealed).unwrap().as_ref(), secret.as_slice());
+                self.stage = Stage::Running;
+                let complete = HandshakeComplete { nanos_to_complete: 1, customer_message: String::new() };
+                self.agent_sends(PayloadType::HandshakeComplete, &complete.encode(), now);
+            }
+            (Stage::Running, PayloadType::Output) => {
+                let opened = match &self.agent.cipher {
+                    Some(cipher) => cipher.open(&frame.payload).unwrap(),
+                    None => frame.payload.clone(),
+                };
+                self.delivered.extend_from_slice(&opened);
+            }
+            (Stage::Running, PayloadType::Size) => {}
+            (_, other) => panic!("early input kills sessions: {other:?}"),
+        }
+    }
+
+    fn send_to_agent(&mut self, frame: &Bytes) {
+        self.carry(frame, Wire::ToAgent);
+    }
+
+    fn send_to_client(&mut self, frame: &Bytes) {
+        self.carry(frame, Wire::ToClient);
+    }
+
+    fn carry(&mut self, frame: &Bytes, wire: impl Fn(Bytes) -> Wire) {
+        let is_silent = self.plan.silent_from.is_some_and(|from| self.elapsed >= Duration::from_millis(from));
+        let is_ack =
+            Frame::decode_without_digest(frame.clone()).is_ok_and(|frame| frame.message_type == MessageType::Acknowledge);
+        let lost = self.random.percent(self.plan.drop) || (is_ack && self.random.percent(self.plan.lose_acks));
+        if !self.connected || is_silent || lost {
+            return;
+        }
+        let copies = 1 + usize::from(self.random.percent(self.plan.duplicate));
+        for _ in 0..copies {
+            let late = if self.random.percent(self.plan.reorder) {
+                Duration::from_millis(self.random.next() % 150)
+            } else {
+                Duration::ZERO
+            };
+            let latency = self.plan.latency;
+            self.after(latency + late, wire(frame.clone()));
+        }
+    }
+}
