@@ -1,7 +1,5 @@
 //! No bytes make a parser panic: the fuzzers' corpora, and anything.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test fail the test")]
-
 use proptest::prelude::*;
 use ssm_proto::probe::{PROBES, feed};
 use std::path::Path;
