@@ -23,7 +23,9 @@ pub const MAX_COMMAND_LINE: usize = 32 * 1024;
 pub enum Program {
     /// The user's shell of `/etc/passwd` as a login shell in the home folder.
     LoginShell,
-    /// A program and its arguments, untouched by any shell.
+    /// A program and its arguments, untouched by any shell, in the folder where the agent starts commands.
+    ///
+    /// `HOME`, `USER`, `LOGNAME` and `SHELL` are the user's, everything else is the agent's environment.
     Argv(Vec<String>),
 }
 

@@ -113,11 +113,8 @@ impl Scanner {
         }
     }
 
-    /// Hands out what is held, at the end of the stream.
+    /// Hands out what is held, at the end of the stream. A padding cut short is a mark's and is dropped.
     pub fn flush(&mut self, out: &mut dyn FnMut(ScanItem<'_>)) {
-        if let State::Padding(seen) = self.state {
-            self.held.extend_from_slice(&PADDING[..seen]);
-        }
         self.give_up(out);
     }
 
@@ -315,7 +312,7 @@ mod tests {
         let seen = scan(&[&ready[..ready.len() - 4]]);
         assert!(seen.ready.is_some());
         let seen = scan(&[&ready[..ready.len() - 2]]);
-        assert_eq!(seen.output, b"\x1b[", "an undecided padding is shown at the end of the stream");
+        assert_eq!(seen.output, b"", "a padding cut short is no output");
     }
 
     #[test]

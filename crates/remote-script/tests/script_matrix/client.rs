@@ -19,7 +19,7 @@ use remote_script::{
 use crate::shells::Shell;
 
 /// Far above anything seen; only a hang reaches it.
-const WATCHDOG: Duration = Duration::from_secs(60);
+const WATCHDOG: Duration = Duration::from_mins(1);
 
 /// One run of the script, seen from outside.
 pub(crate) struct Client {
@@ -81,8 +81,16 @@ pub(crate) fn launch(mode: Mode, argv: &[&str]) -> Launch {
 }
 
 pub(crate) fn current_user() -> String {
+    this_user().name
+}
+
+pub(crate) fn current_home() -> String {
+    this_user().dir.display().to_string()
+}
+
+fn this_user() -> nix::unistd::User {
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
-    user.expect("a user database").expect("a name for this user").name
+    user.expect("a user database").expect("a name for this user")
 }
 
 /// Starts a terminal session.
@@ -97,13 +105,22 @@ pub(crate) fn piped(shell: &Shell, argv: &[&str]) -> Client {
 
 impl Client {
     pub(crate) fn start(shell: &Shell, launch: &Launch) -> Self {
+        Self::start_as(None, shell, launch)
+    }
+
+    /// Starts the script itself as a user who is not root, as where a task definition names one.
+    pub(crate) fn start_as(ids: Option<(u32, u32)>, shell: &Shell, launch: &Launch) -> Self {
         // One at a time: another thread's child must not inherit this terminal.
         static SPAWN: Mutex<()> = Mutex::new(());
         let line = launch.command_line().expect("a valid launch");
         let argv = split_like_agent(&line).expect("the agent splits it");
         let _one = SPAWN.lock().expect("no panic while held");
         let (pty, pts) = pty_process::blocking::open().expect("a terminal");
-        let child = Command::new(crate::shells::which(&argv[0]).expect("env"))
+        let mut command = Command::new(crate::shells::which(&argv[0]).expect("env"));
+        if let Some((uid, gid)) = ids {
+            command = command.uid(uid).gid(gid);
+        }
+        let child = command
             .args(&argv[1..])
             .env_clear()
             .envs([("PATH", shell.path.as_str()), ("TERM", "xterm-256color"), ("LANG", "C.UTF-8")])
@@ -209,7 +226,7 @@ impl Client {
     }
 
     fn read(&mut self) {
-        let mut buffer = [0; 65536];
+        let mut buffer = vec![0; 65536];
         let Ok(count) = (&self.pty).read(&mut buffer) else {
             self.seen.closed = true;
             return;

@@ -8,3 +8,9 @@ mod pipes;
 mod shells;
 mod terminal;
 mod users;
+
+/// Says something past the test runner's capture, so that it is seen.
+fn say(text: &str) {
+    use std::io::Write as _;
+    drop(writeln!(std::io::stderr(), "{text}"));
+}

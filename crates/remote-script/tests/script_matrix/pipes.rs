@@ -10,7 +10,7 @@ use crate::shells::for_each_shell;
 
 /// All 256 values in an order that no line or block length divides.
 fn every_value(length: usize) -> Vec<u8> {
-    (0..length).map(|at| ((at * 167 + at / 251) % 256) as u8).collect()
+    (0..length).map(|at| ((at * 167 + at / 251) % 256).to_le_bytes()[0]).collect()
 }
 
 fn assert_clean(seen: &Seen) {
@@ -227,6 +227,17 @@ fn a_refusal_comes_as_stderr() {
 }
 
 #[test]
+fn a_login_shell_reads_its_commands_from_the_pipe() {
+    for_each_shell(|shell| {
+        let mut client = piped(shell, &[]);
+        client.send(b"echo $((40 + 2)); pwd >&2; exit 5\nexit 6\n");
+        let seen = client.finish();
+        assert_eq!((seen.text().as_str(), seen.code()), ("42\n", Some(5)));
+        assert_eq!(seen.stderr, format!("{}\n", crate::client::current_home()).as_bytes());
+    });
+}
+
+#[test]
 fn plain_text_passes_as_given() {
     for_each_shell(|shell| {
         let mut client = Client::start(shell, &launch(Mode::Pipes(PipeEncoding::None), &["sh", "-c", "cat; exit 4"]));
@@ -239,5 +250,5 @@ fn plain_text_passes_as_given() {
 }
 
 fn report(shell: &str, what: &str, bytes: usize, took: Duration) {
-    println!("{shell}: {what} in {took:?}, {:.2} MB/s", bytes as f64 / 1e6 / took.as_secs_f64());
+    crate::say(&format!("{shell}: {what} in {took:?}, {} kB/s", bytes as u128 / took.as_millis().max(1)));
 }

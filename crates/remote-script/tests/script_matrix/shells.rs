@@ -17,8 +17,12 @@ pub(crate) struct Shell {
 const KINDS: [&str; 5] = ["dash", "bash", "mksh", "busybox", "busybox applets only"];
 
 /// Runs a case once per shell, all at the same time, and names the shell of a failure.
+///
+/// `SCRIPT_MATRIX_SHELL` leaves one shell, for a measurement or a hunt.
 pub(crate) fn for_each_shell(case: fn(&Shell)) {
-    let shells: Vec<Shell> = KINDS.into_iter().filter_map(Shell::find).collect();
+    let only = std::env::var("SCRIPT_MATRIX_SHELL").ok();
+    let wanted = KINDS.into_iter().filter(|kind| only.as_deref().is_none_or(|name| name == *kind));
+    let shells: Vec<Shell> = wanted.filter_map(Shell::find).collect();
     assert!(!shells.is_empty(), "no shell to test");
     thread::scope(|scope| {
         let running: Vec<_> = shells
@@ -38,7 +42,7 @@ impl Shell {
     fn find(name: &'static str) -> Option<Self> {
         let program = name.split(' ').next().unwrap_or(name);
         let Some(target) = which(program) else {
-            println!("skipped: no {name} on this machine");
+            crate::say(&format!("skipped: no {name} on this machine"));
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");

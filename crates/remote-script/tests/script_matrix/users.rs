@@ -25,7 +25,7 @@ fn have_user() -> bool {
         made.is_ok_and(|status| status.success()) && user_exists()
     });
     if !*MADE {
-        println!("skipped: no root, or no user {USER}");
+        crate::say(&format!("skipped: no root, or no user {USER}"));
     }
     *MADE
 }
@@ -36,7 +36,7 @@ fn user_exists() -> bool {
 
 fn as_user(mode: Mode, argv: &[&str]) -> Launch {
     let mut launch = launch(mode, argv);
-    launch.user = USER.to_owned();
+    USER.clone_into(&mut launch.user);
     launch
 }
 
@@ -44,7 +44,7 @@ fn as_user(mode: Mode, argv: &[&str]) -> Launch {
 fn for_each_tool(shell: &Shell, case: impl Fn(&Shell, &str)) {
     for tool in ["runuser", "su", "setpriv", "su-exec", "gosu"] {
         if which(tool).is_none() || shell.is_applets_only() {
-            println!("skipped: no {tool} with {} on this machine", shell.name);
+            crate::say(&format!("skipped: no {tool} with {} on this machine", shell.name));
             continue;
         }
         let mut tools = TOOLS.to_vec();
@@ -128,6 +128,30 @@ fn a_killed_login_shell_is_137() {
             assert_eq!(seen.code(), Some(137), "{tool}: {}", seen.text());
             assert!(seen.took.as_secs() < 14, "{tool}: {:?}", seen.took);
         });
+    });
+}
+
+#[test]
+fn a_script_that_is_not_root_runs_its_own_user_only() {
+    if !have_user() {
+        return;
+    }
+    for_each_shell(|shell| {
+        let user = nix::unistd::User::from_name(USER).expect("a database").expect("the user");
+        let ids = Some((user.uid.as_raw(), user.gid.as_raw()));
+        for mode in [Mode::Terminal, Mode::Pipes(PipeEncoding::Base64)] {
+            let argv = ["sh", "-c", "id -un; read x; echo $x $HOME; exit 9"];
+            let mut client = Client::start_as(ids, shell, &as_user(mode, &argv));
+            client.send(b"in\n");
+            let seen = client.finish();
+            let text = seen.text().replace("\r\n", "\n");
+            let text = text.strip_prefix("in\n").unwrap_or(&text).replace("\nin\n", "\n");
+            assert_eq!(text, format!("{USER}\nin /home/{USER}\n"), "{mode:?}");
+            assert_eq!((seen.code(), seen.status), (Some(9), Some(9)));
+        }
+        let seen = Client::start_as(ids, shell, &launch(Mode::Terminal, &["id"])).finish();
+        assert_eq!(seen.exit.and_then(|exit| exit.refusal), Some(Refusal::NoUserTool));
+        assert!(!seen.text().contains("uid="));
     });
 }
 
