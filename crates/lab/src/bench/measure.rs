@@ -13,6 +13,7 @@ use crate::bench::case::{Case, Programs};
 use crate::bench::seat::Seat;
 use crate::bench::table::Quantity;
 use crate::bench::usage;
+use crate::say;
 
 const OUTPUT_MB: u32 = 50;
 /// Of a hundred bytes each.
@@ -60,8 +61,10 @@ impl<'a> Bench<'a> {
             Measurement::Echo => echo(&mut seat)?,
             Measurement::Resize => self.resize(&seat, &world)?,
         };
-        seat.type_line("exit")?;
-        seat.finish()?;
+        // What was measured stays measured when the end goes wrong.
+        if let Err(error) = seat.type_line("exit").and_then(|()| seat.finish()) {
+            say(&format!("lab: {} after {measurement:?}: {error:#}", case.name()));
+        }
         Ok(values)
     }
 
@@ -122,8 +125,9 @@ fn paste(seat: &mut Seat) -> anyhow::Result<Values> {
 }
 
 fn echo(seat: &mut Seat) -> anyhow::Result<Values> {
-    // `dd` answers each byte at once as `cat` does, and ends by itself.
-    seat.type_line(&format!("stty raw -echo; printf 'GO''!'; dd bs=1 count={KEYS} 2>/dev/null; stty sane"))?;
+    // `dd` answers each byte at once as `cat` does, and ends by itself: after one key more, so that no prompt follows a
+    // measured one.
+    seat.type_line(&format!("stty raw -echo; printf 'GO''!'; dd bs=1 count={} 2>/dev/null; stty sane", KEYS + 1))?;
     seat.expect("GO!")?;
     let mut times = Vec::with_capacity(KEYS);
     for key in b"abcdefghijklmnopqrstuvwxyz".iter().cycle().take(KEYS) {
@@ -133,6 +137,7 @@ fn echo(seat: &mut Seat) -> anyhow::Result<Values> {
         seat.expect(&char::from(*key).to_string()).context("a key was not answered")?;
         times.push(millis(began.elapsed()));
     }
+    seat.type_bytes(b"!")?;
     seat.expect_prompt()?;
     Ok(vec![(Quantity::EchoMedian, percentile(&mut times, 50)), (Quantity::EchoSlow, percentile(&mut times, 99))])
 }
