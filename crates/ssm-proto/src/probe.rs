@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::frame::Frame;
 use crate::payload::{
-    Acknowledgement, ChannelClosed, EncChallenge, Flag, HandshakeComplete, HandshakeRequest, HandshakeResponse, OpenDataChannel,
-    Size, decode_exit_code,
+    Acknowledgement, ChannelClosed, EncChallenge, Flag, HandshakeComplete, HandshakeRequest, HandshakeResponse, MessageType,
+    OpenDataChannel, Size, decode_exit_code,
 };
 use crate::{Link, LinkConfig, Now, SystemEntropy, Transmit};
 
@@ -42,7 +42,8 @@ pub fn feed(name: &str, bytes: &[u8]) -> bool {
 
 fn frame(bytes: &[u8]) {
     let Ok(frame) = Frame::decode(Bytes::copy_from_slice(bytes)) else { return };
-    if !frame.payload.is_empty() {
+    // Types that nobody knows may hold blanks of other kinds; they are never written.
+    if !frame.payload.is_empty() && !matches!(frame.message_type, MessageType::Unknown(_)) {
         let again = Frame::decode(frame.encode()).expect("what was read is written so that it reads");
         assert_eq!(again, frame);
     }
