@@ -33,10 +33,12 @@ pub(crate) struct Usage {
 /// Looks at a program and its children.
 pub(crate) fn look(pid: u32) -> anyhow::Result<Usage> {
     let tree = tree(&processes()?, pid);
+    anyhow::ensure!(tree.iter().any(|process| process.pid == pid), "the program is gone");
     let has_plugin = tree.iter().any(|process| process.name == PLUGIN);
     let mut usage = Usage::default();
     for process in &tree {
-        let memory = peak_memory(process.pid)?;
+        // One that has ended and was not waited for has none.
+        let memory = peak_memory(process.pid).unwrap_or_default();
         usage.memory += memory;
         usage.cpu += process.cpu_seconds;
         if process.name == PLUGIN || !has_plugin {
@@ -73,11 +75,11 @@ fn parse_stat(pid: u32, line: &str) -> Option<Process> {
     Some(Process { pid, parent: fields.get(1)?.parse().ok()?, name, cpu_seconds: (ticks(11)? + ticks(12)?) / TICKS })
 }
 
-fn peak_memory(pid: u32) -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("failed to read a process's memory")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("a process has no memory")?;
-    let kib: u32 = line.trim().trim_end_matches("kB").trim().parse().context("failed to read a process's memory")?;
-    Ok(f64::from(kib) / 1024.0)
+fn peak_memory(pid: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u32 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(f64::from(kib) / 1024.0)
 }
 
 #[cfg(test)]
