@@ -40,6 +40,7 @@ fn output_and_input_survive_cuts_of_every_kind() {
     let mut stdin = child.stdin.take().unwrap();
     let sent = bytes.clone();
     let feeder = std::thread::spawn(move || std::io::Write::write_all(&mut stdin, &sent));
+    assert!(setting.wait_for(|journal| journal.iter().any(|entry| matches!(entry, JournalEntry::ChildStarted { .. }))));
     let world = &setting.world;
     let output = std::thread::scope(|scope| {
         let cutter = scope.spawn(|| {
