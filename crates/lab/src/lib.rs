@@ -17,6 +17,7 @@ mod faults;
 mod gateway;
 mod iam;
 mod journal;
+mod leftovers;
 mod options;
 mod proxy;
 mod random;

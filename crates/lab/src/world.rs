@@ -289,6 +289,11 @@ impl Drop for World {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+        let child = |entry| match entry {
+            JournalEntry::ChildStarted { pid, .. } => i32::try_from(pid).ok().filter(|pid| *pid > 1),
+            _ => None,
+        };
+        crate::leftovers::end(&self.shared.journal.all().into_iter().filter_map(child).collect());
     }
 }
 
