@@ -71,21 +71,20 @@ impl InputQueue {
         (dropped, closing)
     }
 
-    /// Drops what the user typed and was not numbered, for good.
+    /// Drops what the user typed and was not numbered, for good. What an interrupt kept stays due: our
+    /// own last bytes must not land in an open paste.
     pub(crate) fn close(&mut self) -> usize {
-        let dropped = self.user.len();
-        self.user.clear();
-        self.kept = 0;
-        self.closer_due = false;
+        let dropped = self.user.len() - self.kept;
+        self.user.truncate(self.kept);
         self.closed = true;
         dropped
     }
 
     /// Cuts the next message: at most `window` bytes of the user's, at most [`MAX_CHUNK`] in all.
-    /// Our own bytes go alone and need no window.
+    /// Our own bytes go alone and need no window, nor does what must go before them.
     pub(crate) fn next_chunk(&mut self, window: usize) -> Option<Chunk> {
-        let chunk = if self.closer_due {
-            self.cut_up_to_closer(window)?
+        let chunk = if self.closer_due || (self.kept > 0 && !self.control.is_empty()) {
+            self.cut_kept(window)?
         } else if !self.control.is_empty() {
             let len = self.control.len().min(MAX_CHUNK);
             Chunk { bytes: self.control.split_to(len).freeze(), typed: 0, closed_paste: false }
@@ -96,21 +95,23 @@ impl InputQueue {
         Some(chunk)
     }
 
-    /// The kept end of a marker, the closer, and what was typed since, in one message.
-    fn cut_up_to_closer(&mut self, window: usize) -> Option<Chunk> {
-        if window == 0 {
+    /// The kept end of a marker, the closer if it is due, and what was typed since, in one message.
+    fn cut_kept(&mut self, window: usize) -> Option<Chunk> {
+        if window == 0 && self.control.is_empty() {
             return None;
         }
         let mut bytes = self.user.split_to(self.kept);
-        bytes.extend_from_slice(CLOSE);
         let mut typed = std::mem::take(&mut self.kept);
-        self.closer_due = false;
+        let closed_paste = std::mem::take(&mut self.closer_due);
+        if closed_paste {
+            bytes.extend_from_slice(CLOSE);
+        }
         if self.control.is_empty() {
             let more = self.user.len().min(window.saturating_sub(typed)).min(MAX_CHUNK - bytes.len());
             bytes.extend_from_slice(&self.user.split_to(more));
             typed += more;
         }
-        Some(Chunk { bytes: bytes.freeze(), typed, closed_paste: true })
+        Some(Chunk { bytes: bytes.freeze(), typed, closed_paste })
     }
 
     fn cut_typed(&mut self, window: usize) -> Option<Chunk> {
@@ -216,6 +217,33 @@ mod tests {
         let chunk = queue.next_chunk(usize::MAX).unwrap();
         assert_eq!(&chunk.bytes[..], [&OPEN[3..], CLOSE].concat());
         assert_eq!(chunk.typed, OPEN.len() - 3);
+    }
+
+    #[test]
+    fn closing_the_input_keeps_the_closer_that_an_interrupt_owes() {
+        let mut queue = InputQueue::default();
+        queue.accept(&[OPEN, b"abcdef"].concat(), LIMIT);
+        assert_eq!(queue.next_chunk(8).unwrap().typed, 8);
+        assert_eq!(queue.interrupt(), (4, true));
+        assert_eq!(queue.close(), 0);
+        queue.accept_control(b"\x03");
+        let closer = Chunk { bytes: Bytes::from_static(CLOSE), typed: 0, closed_paste: true };
+        assert_eq!(queue.next_chunk(0), Some(closer), "our own bytes wait for no window, nor does what precedes them");
+        assert_eq!(drain(&mut queue), b"\x03");
+    }
+
+    #[test]
+    fn our_own_bytes_do_not_tear_a_half_sent_marker() {
+        let mut queue = InputQueue::default();
+        queue.accept(&[OPEN, b"ab", &CLOSE[..3]].concat(), LIMIT);
+        queue.next_chunk(usize::MAX).unwrap();
+        queue.accept(&[&CLOSE[3..], b"cd"].concat(), LIMIT);
+        assert_eq!(queue.interrupt(), (2, false), "the paste ends with what is kept");
+        assert_eq!(queue.close(), 0);
+        queue.accept_control(b"\x03");
+        let end = Chunk { bytes: Bytes::from_static(&CLOSE[3..]), typed: 3, closed_paste: false };
+        assert_eq!(queue.next_chunk(0), Some(end));
+        assert_eq!(drain(&mut queue), b"\x03");
     }
 
     #[test]

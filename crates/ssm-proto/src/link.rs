@@ -10,8 +10,6 @@ mod event;
 mod handshake;
 mod incoming;
 mod outgoing;
-#[cfg(test)]
-mod tests;
 
 use std::{
     collections::VecDeque,

@@ -63,13 +63,14 @@ impl Receiver {
         Some((number, kind, payload))
     }
 
-    /// Takes the next early message whatever is missing before it, with the count of the missing.
-    pub(crate) fn next_over_gap(&mut self) -> Option<(u64, PayloadType, Bytes)> {
+    /// Takes the next early message whatever is missing before it, with the count of the missing and
+    /// its number.
+    pub(crate) fn next_over_gap(&mut self) -> Option<(u64, i64, PayloadType, Bytes)> {
         let (number, (kind, payload)) = self.early.pop_first()?;
         let missing = u64::try_from(number - self.expected).unwrap_or(0);
         self.early_bytes -= payload.len();
         self.expected = number + 1;
-        Some((missing, kind, payload))
+        Some((missing, number, kind, payload))
     }
 
     /// Whether something came early and waits for what is missing before it.

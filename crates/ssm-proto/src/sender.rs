@@ -89,8 +89,12 @@ impl Sender {
         Some(Due { frame: sent.frame.clone(), repeated: false })
     }
 
-    /// Removes the message with this number, wherever it stands; false when there is none.
+    /// Removes the message with this number, wherever it stands; false when there is none, or when it
+    /// was never handed out and so cannot have been received.
     pub(crate) fn acknowledge(&mut self, number: i64, now: Instant) -> bool {
+        if self.unacked.get(&number).is_none_or(|sent| sent.last_at.is_none()) {
+            return false;
+        }
         let Some(sent) = self.unacked.remove(&number) else { return false };
         self.input_messages -= usize::from(sent.input_len > 0);
         self.input_bytes -= sent.input_len;
@@ -232,6 +236,15 @@ mod tests {
         assert_eq!(sender.next_repeat(), Some(at + TICK));
         sender.repeat_expired(at);
         assert!(sender.take_due(at, true).is_none());
+    }
+
+    #[test]
+    fn what_was_never_sent_cannot_be_confirmed() {
+        let (mut sender, start) = (Sender::new(), Instant::now());
+        sender.push(Bytes::from_static(b"frame"), 0);
+        assert!(!sender.acknowledge(0, start));
+        assert!(sender.take_due(start, true).is_some());
+        assert!(sender.acknowledge(0, start));
     }
 
     #[test]

@@ -195,14 +195,25 @@ impl Link {
     fn on_channel_closed(&mut self, payload: &Bytes, now: Now) {
         self.take_early(now);
         while self.end.is_none() {
-            let Some((missing, kind, payload)) = self.receiver.next_over_gap() else { break };
+            let Some((missing, sequence, kind, payload)) = self.receiver.next_over_gap() else { break };
             self.counters.output_lost += missing;
-            self.on_payload(0, kind, payload, now);
+            self.on_payload_over_gap(sequence, kind, payload);
         }
         if self.end.is_none() {
             let output = closing_text(payload);
             self.events.push_back(Event::ChannelClosed { output: output.clone() });
             self.end = Some(LinkEnd::ChannelClosed { output });
+        }
+    }
+
+    /// No handshake goes on after the gateway's last word, and output that came before its missing end
+    /// cannot be told from forged: it is lost, and the last word stays the reason for the end.
+    fn on_payload_over_gap(&mut self, sequence: i64, kind: PayloadType, payload: Bytes) {
+        match kind {
+            PayloadType::Output | PayloadType::StdErr | PayloadType::ExitCode if !self.stage.is_handshaking() => {
+                self.on_data(sequence, kind, payload);
+            }
+            _ => self.counters.output_lost += 1,
         }
     }
 }

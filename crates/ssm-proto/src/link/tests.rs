@@ -1,1 +1,0 @@
-//! Stage tests of the link.
