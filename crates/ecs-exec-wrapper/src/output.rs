@@ -1,13 +1,15 @@
-//! Writes to standard output and standard error, each on a thread of its own.
+//! Writes to standard output and standard error, each on a thread of its own; what a terminal takes at once needs none.
 //!
 //! A terminal that is stopped or slow blocks only its thread: the data channel goes on being acknowledged. What is queued is
 //! counted, so that the pump can stop reading the channel before memory fills.
 
-use bytes::Bytes;
+use crate::input::own_terminal;
+use bytes::{Buf, Bytes};
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -19,6 +21,9 @@ pub(crate) const QUEUE_FULL: usize = 8 * 1024 * 1024;
 
 /// Bytes joined into one write: many small messages become few system calls.
 const WRITE_JOIN: usize = 64 * 1024;
+
+/// The most that is tried at once: an echo or a line. More is joined by the thread into fewer writes.
+const DIRECT_MAX: usize = 512;
 
 /// Where bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,8 @@ struct Shared {
 /// A writer for one stream.
 #[derive(Debug)]
 pub(crate) struct Output {
+    /// The terminal, opened anew so that a write never waits.
+    direct: Option<OwnedFd>,
     queue: Option<mpsc::Sender<Bytes>>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -58,19 +65,40 @@ impl Output {
             .name(name.to_owned())
             .stack_size(128 * 1024)
             .spawn(move || write_all(stream, &bytes, &of_thread))?;
-        Ok(Self { queue: Some(queue), shared, thread: Some(thread) })
+        let direct = match stream {
+            Stream::Stdout => own_terminal(&io::stdout(), OFlag::O_WRONLY),
+            Stream::Stderr => own_terminal(&io::stderr(), OFlag::O_WRONLY),
+        };
+        Ok(Self { direct, queue: Some(queue), shared, thread: Some(thread) })
     }
 
-    /// Queues bytes; those after a write error are dropped.
-    pub(crate) fn push(&self, bytes: Bytes) {
+    /// Writes bytes or queues them; those after a write error are dropped.
+    pub(crate) fn push(&self, mut bytes: Bytes) {
         if bytes.is_empty() || self.is_broken() {
             return;
+        }
+        if bytes.len() <= DIRECT_MAX && self.is_idle() {
+            bytes.advance(self.write_at_once(&bytes));
+            if bytes.is_empty() {
+                return;
+            }
         }
         self.shared.queued.fetch_add(bytes.len(), Ordering::AcqRel);
         if let Some(queue) = &self.queue {
             // The thread ends only after this sender is gone.
             let _ = queue.send(bytes);
         }
+    }
+
+    /// Writes what the terminal takes without waiting and returns how much that was. Its errors are left to the thread, which
+    /// meets them again.
+    fn write_at_once(&self, bytes: &[u8]) -> usize {
+        self.direct.as_ref().and_then(|terminal| nix::unistd::write(terminal, bytes).ok()).unwrap_or(0)
+    }
+
+    /// Whether the thread has written everything that came before.
+    fn is_idle(&self) -> bool {
+        self.shared.queued.load(Ordering::Acquire) == 0
     }
 
     /// Whether so much is queued that no more should be read.

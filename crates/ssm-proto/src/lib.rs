@@ -29,6 +29,7 @@ mod receiver;
 mod rtt;
 mod sender;
 mod stall;
+mod window;
 
 #[cfg(feature = "agent")]
 pub mod agent;

@@ -33,6 +33,7 @@ use crate::{
     receiver::Receiver,
     sender::Sender,
     stall::{Silence, StallWatch},
+    window::InputWindow,
 };
 
 /// The client's end of one SSM session, over any number of connections.
@@ -48,6 +49,7 @@ pub struct Link {
     receiver: Receiver,
     acks: VecDeque<AckDue>,
     sender: Sender,
+    window: InputWindow,
     input: InputQueue,
     released: bool,
     size_waiting: Option<Size>,
@@ -76,6 +78,7 @@ impl Link {
     /// Makes a link that waits for its first connection.
     pub fn new(config: LinkConfig, mut entropy: Box<dyn Entropy + Send>) -> Self {
         let client_id = random_uuid(entropy.as_mut());
+        let window = InputWindow::new(config.input_window_bytes, config.input_window_ceiling);
         let stall = StallWatch::new(config.stall_after, config.give_up_after);
         Self {
             config,
@@ -89,6 +92,7 @@ impl Link {
             receiver: Receiver::default(),
             acks: VecDeque::new(),
             sender: Sender::new(),
+            window,
             input: InputQueue::default(),
             released: false,
             size_waiting: None,
@@ -122,6 +126,7 @@ impl Link {
         };
         self.open = Some(open.encode());
         self.sender.repeat_all();
+        self.window.reset();
         self.stage.connected(now.instant, self.config.agent_within);
         if !self.sender.is_empty() {
             self.stall.waiting(now.instant);

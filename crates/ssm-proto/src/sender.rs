@@ -41,6 +41,15 @@ pub(crate) struct Due {
     pub(crate) repeated: bool,
 }
 
+/// What a confirmation says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Confirmed {
+    /// Bytes of user input in the message.
+    pub(crate) input_len: usize,
+    /// From its sending; none when it was sent more than once after a reconnect, or too long ago.
+    pub(crate) round_trip: Option<Duration>,
+}
+
 /// The numbered, unconfirmed messages in order.
 #[derive(Debug)]
 pub(crate) struct Sender {
@@ -89,22 +98,21 @@ impl Sender {
         Some(Due { frame: sent.frame.clone(), repeated: false })
     }
 
-    /// Removes the message with this number, wherever it stands; false when there is none, or when it
+    /// Removes the message with this number, wherever it stands; none when there is none, or when it
     /// was never handed out and so cannot have been received.
-    pub(crate) fn acknowledge(&mut self, number: i64, now: Instant) -> bool {
-        if self.unacked.get(&number).is_none_or(|sent| sent.last_at.is_none()) {
-            return false;
-        }
-        let Some(sent) = self.unacked.remove(&number) else { return false };
+    pub(crate) fn acknowledge(&mut self, number: i64, now: Instant) -> Option<Confirmed> {
+        self.unacked.get(&number)?.last_at?;
+        let sent = self.unacked.remove(&number)?;
         self.input_messages -= usize::from(sent.input_len > 0);
         self.input_bytes -= sent.input_len;
         // From the first sending: an answer to the first copy, taken for one to the second, would
         // make the estimate too short and every message go out twice.
         let round_trip = sent.first_at.map(|first| now.saturating_duration_since(first));
-        if let Some(sample) = round_trip.filter(|sample| sent.sampled && *sample <= MAX_SAMPLE) {
+        let round_trip = round_trip.filter(|sample| sent.sampled && *sample <= MAX_SAMPLE);
+        if let Some(sample) = round_trip {
             self.rtt.sample(sample);
         }
-        true
+        Some(Confirmed { input_len: sent.input_len, round_trip })
     }
 
     /// Makes everything unconfirmed due again, after a reconnect.
@@ -242,9 +250,9 @@ mod tests {
     fn what_was_never_sent_cannot_be_confirmed() {
         let (mut sender, start) = (Sender::new(), Instant::now());
         sender.push(Bytes::from_static(b"frame"), 0);
-        assert!(!sender.acknowledge(0, start));
+        assert!(sender.acknowledge(0, start).is_none());
         assert!(sender.take_due(start, true).is_some());
-        assert!(sender.acknowledge(0, start));
+        assert!(sender.acknowledge(0, start).is_some());
     }
 
     #[test]
@@ -252,8 +260,8 @@ mod tests {
         let (mut sender, start) = sender_with(1);
         sender.repeat_all();
         sender.take_due(start + 900 * MS, true).unwrap();
-        assert!(sender.acknowledge(0, start + 901 * MS));
+        assert!(sender.acknowledge(0, start + 901 * MS).is_some());
         assert_eq!(sender.rtt().smoothed(), None);
-        assert!(!sender.acknowledge(0, start + 902 * MS));
+        assert!(sender.acknowledge(0, start + 902 * MS).is_none());
     }
 }

@@ -26,8 +26,8 @@ pub struct LinkConfig {
     pub input_window: usize,
     /// Input bytes on their way at most.
     pub input_window_bytes: usize,
-    /// Where the window may grow to, in bytes, on a long route whose confirmations come evenly.
-    /// Equal to `input_window_bytes` for a fixed window.
+    /// Where the window may open to, in bytes, while confirmations come quickly. Equal to `input_window_bytes` for a fixed
+    /// window.
     pub input_window_ceiling: usize,
     /// Bytes that [`Link::send_input`](crate::Link::send_input) keeps before they have a number.
     pub queue_limit: usize,

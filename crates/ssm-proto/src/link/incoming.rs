@@ -168,8 +168,10 @@ impl Link {
         };
         self.counters.acks_received += 1;
         let number = ack.acknowledged_message_sequence_number;
-        if !self.sender.acknowledge(number, now.instant) {
-            return;
+        let (_, on_way) = self.sender.input_in_flight();
+        let Some(confirmed) = self.sender.acknowledge(number, now.instant) else { return };
+        if confirmed.input_len > 0 {
+            self.window.confirmed(confirmed.input_len, on_way, confirmed.round_trip, self.sender.rtt().smallest());
         }
         self.size_in_flight = self.size_in_flight.filter(|size| *size != number);
         if self.stall.confirmed(now.instant, !self.sender.is_empty()) {

@@ -3,8 +3,6 @@
 //!
 //! Owns the gate before input and the window on it. Never keeps input back for any other reason.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::{AckDue, EncryptionPolicy, Link, Transmit};
@@ -16,11 +14,6 @@ use crate::{
     paste,
     payload::{Acknowledgement, MessageType, PayloadType},
 };
-
-/// An agent takes no more than this, because it reads 1 KiB per millisecond at best.
-const AGENT_BYTES_PER_SECOND: u128 = 1024 * 1024;
-/// Confirmations come evenly while the smoothed round trip is below this multiple of the smallest.
-const EVEN_FACTOR: u32 = 2;
 
 impl Link {
     /// Takes the next thing for the socket; `None` when there is nothing or no connection.
@@ -108,23 +101,9 @@ impl Link {
     /// Bytes of user input that may get a number now.
     fn open_window(&self) -> usize {
         let (messages, bytes) = self.sender.input_in_flight();
-        let window = self.window_bytes();
+        let window = self.window.bytes();
         let window_messages = self.config.input_window.max(window / MAX_CHUNK);
         if messages >= window_messages { 0 } else { window.saturating_sub(bytes) }
-    }
-
-    /// The configured window, or what the agent can take within one round trip of a longer route. It
-    /// shrinks back as soon as confirmations slow down: then the remote program does not read, and
-    /// Ctrl-C must not wait behind much.
-    fn window_bytes(&self) -> usize {
-        let base = self.config.input_window_bytes;
-        let rtt = self.sender.rtt();
-        let (Some(smallest), Some(smoothed)) = (rtt.smallest(), rtt.smoothed()) else { return base };
-        if smoothed > (smallest * EVEN_FACTOR).max(Duration::from_millis(1)) {
-            return base;
-        }
-        let worth = smallest.as_micros() * AGENT_BYTES_PER_SECOND / 1_000_000;
-        usize::try_from(worth).unwrap_or(usize::MAX).min(self.config.input_window_ceiling).max(base)
     }
 
     /// Makes a stream message with the next number.
