@@ -1,5 +1,6 @@
 //! One client, one agent, two wires, one clock.
 
+use crate::keyboard::{CTRL_C, Keyboard, Stroke, Typing};
 use bytes::Bytes;
 use ssm_proto::agent::{AgentLink, Arrival, TICK};
 use ssm_proto::cipher::SessionCipher;
@@ -26,8 +27,11 @@ pub(crate) struct Plan {
     pub(crate) encrypted: bool,
     pub(crate) ack_race: bool,
     pub(crate) input: Vec<u8>,
-    /// A Ctrl-C is typed when so many bytes were typed before.
+    pub(crate) typing: Typing,
+    /// A Ctrl-C is typed after so many bytes of the input.
     pub(crate) interrupts: Vec<usize>,
+    /// The input window never grows.
+    pub(crate) fixed_window: bool,
     pub(crate) output: Vec<u8>,
 }
 
@@ -46,9 +50,19 @@ impl Default for Plan {
             encrypted: false,
             ack_race: false,
             input: Vec::new(),
+            typing: Typing::AtOnce,
             interrupts: Vec::new(),
+            fixed_window: false,
             output: Vec::new(),
         }
+    }
+}
+
+impl Plan {
+    fn link_config(&self) -> LinkConfig {
+        let config = LinkConfig::default();
+        let ceiling = if self.fixed_window { config.input_window_bytes } else { config.input_window_ceiling };
+        LinkConfig { input_window_ceiling: ceiling, ..config }
     }
 }
 
@@ -59,9 +73,13 @@ const PAUSED_FOR: Duration = Duration::from_millis(900);
 const AGENT_CHUNK: usize = 1024;
 
 /// xorshift: the same seed, the same scene.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -69,8 +87,12 @@ impl Random {
         self.0
     }
 
-    fn percent(&mut self, chance: u8) -> bool {
+    pub(crate) fn percent(&mut self, chance: u8) -> bool {
         self.next() % 100 < u64::from(chance)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).unwrap()
     }
 }
 
@@ -90,6 +112,7 @@ enum Wire {
     Pause,
     Resume,
     Tick,
+    Stroke,
 }
 
 enum Stage {
@@ -110,9 +133,7 @@ pub(crate) struct Scene {
     events: BTreeMap<(Duration, u64), Wire>,
     order: u64,
     connected: bool,
-    typed: usize,
-    pending_interrupts: Vec<usize>,
-    interrupts_sent: usize,
+    keyboard: Keyboard,
     produced: usize,
     delivered: Vec<u8>,
     shown: Vec<u8>,
@@ -124,11 +145,10 @@ const KEY: [u8; 64] = [7; 64];
 
 impl Scene {
     pub(crate) fn new(plan: Plan) -> Self {
-        let random = Random(plan.seed | 1);
-        let client = Link::new(LinkConfig::default(), Box::new(Random(plan.seed ^ 0xa5a5_5a5a_1234_5677)));
+        let random = Random::new(plan.seed);
+        let keyboard = Keyboard::new(&plan);
+        let client = Link::new(plan.link_config(), Box::new(Random(plan.seed ^ 0xa5a5_5a5a_1234_5677)));
         let agent = AgentLink::new(Box::new(Random(plan.seed ^ 0x1111_2222_3333_4445)), plan.ack_race);
-        let mut pending_interrupts: Vec<usize> = plan.interrupts.iter().map(|at| (*at).min(plan.input.len())).collect();
-        pending_interrupts.sort_unstable();
         let mut scene = Self {
             base: Instant::now(),
             elapsed: Duration::ZERO,
@@ -139,9 +159,7 @@ impl Scene {
             events: BTreeMap::new(),
             order: 0,
             connected: false,
-            typed: 0,
-            pending_interrupts,
-            interrupts_sent: 0,
+            keyboard,
             produced: 0,
             delivered: Vec::new(),
             shown: Vec::new(),
@@ -156,6 +174,9 @@ impl Scene {
         }
         for pause in scene.plan.pauses.clone() {
             scene.at(Duration::from_millis(pause), Wire::Pause);
+        }
+        for stroke in scene.keyboard.times() {
+            scene.at(stroke, Wire::Stroke);
         }
         scene
     }
@@ -176,8 +197,8 @@ impl Scene {
         self.client.counters()
     }
 
-    pub(crate) fn interrupts_sent(&self) -> usize {
-        self.interrupts_sent
+    pub(crate) fn keyboard(&self) -> &Keyboard {
+        &self.keyboard
     }
 
     pub(crate) fn end(&self) -> Option<&LinkEnd> {
@@ -208,10 +229,13 @@ impl Scene {
     }
 
     fn is_done(&self) -> bool {
-        let all_typed = self.typed == self.plan.input.len() && self.pending_interrupts.is_empty();
         let all_shown = self.shown.len() == self.plan.output.len();
         self.end.is_some()
-            || (all_typed && all_shown && self.released && self.client.input_idle() && self.agent.all_acknowledged())
+            || (self.keyboard.is_done()
+                && all_shown
+                && self.released
+                && self.client.input_idle()
+                && self.agent.all_acknowledged())
     }
 
     fn now(&self) -> Now {
@@ -259,6 +283,8 @@ impl Scene {
                 }
                 self.after(TICK, Wire::Tick);
             }
+            // The keyboard knows what is due.
+            Wire::Stroke => {}
         }
     }
 
@@ -310,26 +336,27 @@ impl Scene {
         if self.plan.output.is_empty() && !self.plan.encrypted {
             self.release();
         }
-        while self.typed < self.plan.input.len() || !self.pending_interrupts.is_empty() {
-            if self.pending_interrupts.first() == Some(&self.typed) {
-                if self.client.input_capacity() == 0 {
-                    return;
+        while let Some(stroke) = self.keyboard.next_due(self.elapsed) {
+            match stroke {
+                Stroke::Interrupt => self.press_ctrl_c(),
+                Stroke::Keys(keys) => {
+                    let taken = self.client.send_input(&keys);
+                    self.keyboard.note_typed(&keys[..taken]);
+                    if taken < keys.len() {
+                        return self.keyboard.put_back(&keys[taken..]);
+                    }
                 }
-                self.pending_interrupts.remove(0);
-                self.client.interrupt();
-                // Our own key, apart from the typed bytes that the plan counts.
-                self.client.send_control(&[3]);
-                self.interrupts_sent += 1;
-                continue;
-            }
-            let until = self.pending_interrupts.first().copied().unwrap_or(self.plan.input.len());
-            let piece = &self.plan.input[self.typed..until.min(self.typed + 700)];
-            let taken = self.client.send_input(piece);
-            self.typed += taken;
-            if taken < piece.len() {
-                return;
             }
         }
+    }
+
+    fn press_ctrl_c(&mut self) {
+        let before = self.client.counters();
+        let unsent = usize::try_from(before.input_typed - before.input_bytes - before.input_dropped).unwrap();
+        let dropped = self.client.interrupt().dropped;
+        self.keyboard.note_interrupt(dropped, unsent);
+        assert_eq!(self.client.send_input(&[CTRL_C]), 1, "an interrupt makes room for its key");
+        self.keyboard.note_typed(&[CTRL_C]);
     }
 
     fn agent_speaks(&mut self) {
