@@ -302,3 +302,6 @@ impl Link {
         self.end.as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Confirmations that wait for the socket at most; beyond, messages count as never received.
-const MAX_ACKS_WAITING: usize = 16 * 1024;
+pub(super) const MAX_ACKS_WAITING: usize = 16 * 1024;
 
 /// A confirmation that waits for the socket.
 #[derive(Clone, Copy, Debug)]
