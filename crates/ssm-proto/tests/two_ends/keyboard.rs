@@ -3,7 +3,7 @@
 //! Owns the strokes, their times and the log from which the expected input is computed. Knows nothing of messages, numbers
 //! or the link's own account of a paste.
 
-use crate::scene::{Plan, Random};
+use crate::plan::{Plan, Random};
 use std::collections::VecDeque;
 use std::time::Duration;
 

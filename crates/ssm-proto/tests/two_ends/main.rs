@@ -4,11 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail the test")]
 
 mod keyboard;
+mod plan;
 mod scene;
 
 use keyboard::{CLOSE, CTRL_C, OPEN, Typing, paste_is_open};
+use plan::Plan;
 use proptest::prelude::*;
-use scene::{Plan, Scene};
+use scene::Scene;
 use std::time::Duration;
 
 /// Bytes that show where something was lost or doubled.

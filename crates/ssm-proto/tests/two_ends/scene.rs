@@ -1,108 +1,22 @@
 //! One client, one agent, two wires, one clock.
 
-use crate::keyboard::{CTRL_C, Keyboard, Stroke, Typing};
+mod agent;
+
+use crate::keyboard::{CTRL_C, Keyboard, Stroke};
+use crate::plan::{Plan, Random};
 use bytes::Bytes;
-use ssm_proto::agent::{AgentLink, Arrival, TICK};
-use ssm_proto::cipher::SessionCipher;
+use ssm_proto::agent::{AgentLink, TICK};
 use ssm_proto::frame::Frame;
-use ssm_proto::payload::{
-    EncChallenge, HandshakeComplete, HandshakeRequest, KmsAction, MessageType, PayloadType, RequestedAction, SessionTypeAction,
-};
-use ssm_proto::{Counters, DataKey, Entropy, Event, GrantedKey, Link, LinkConfig, LinkEnd, Now, Transmit};
+use ssm_proto::payload::MessageType;
+use ssm_proto::{Counters, DataKey, Event, GrantedKey, Link, LinkEnd, Now, Transmit};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-
-/// What happens. Percentages are of frames, times in milliseconds after the start.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    pub(crate) seed: u64,
-    pub(crate) drop: u8,
-    pub(crate) duplicate: u8,
-    pub(crate) reorder: u8,
-    pub(crate) lose_acks: u8,
-    pub(crate) latency: Duration,
-    pub(crate) cuts: Vec<u64>,
-    pub(crate) pauses: Vec<u64>,
-    pub(crate) silent_from: Option<u64>,
-    pub(crate) encrypted: bool,
-    pub(crate) ack_race: bool,
-    pub(crate) input: Vec<u8>,
-    pub(crate) typing: Typing,
-    /// A Ctrl-C is typed after so many bytes of the input.
-    pub(crate) interrupts: Vec<usize>,
-    /// The input window never grows.
-    pub(crate) fixed_window: bool,
-    pub(crate) output: Vec<u8>,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self {
-            seed: 1,
-            drop: 0,
-            duplicate: 0,
-            reorder: 0,
-            lose_acks: 0,
-            latency: Duration::from_millis(10),
-            cuts: Vec::new(),
-            pauses: Vec::new(),
-            silent_from: None,
-            encrypted: false,
-            ack_race: false,
-            input: Vec::new(),
-            typing: Typing::AtOnce,
-            interrupts: Vec::new(),
-            fixed_window: false,
-            output: Vec::new(),
-        }
-    }
-}
-
-impl Plan {
-    fn link_config(&self) -> LinkConfig {
-        let config = LinkConfig::default();
-        let ceiling = if self.fixed_window { config.input_window_bytes } else { config.input_window_ceiling };
-        LinkConfig { input_window_ceiling: ceiling, ..config }
-    }
-}
 
 /// Virtual time after which a scene is stuck: longer than any give-up of the client.
 const STUCK_AFTER: Duration = Duration::from_mins(20);
 const AWAY_FOR: Duration = Duration::from_millis(700);
 const PAUSED_FOR: Duration = Duration::from_millis(900);
 const AGENT_CHUNK: usize = 1024;
-
-/// xorshift: the same seed, the same scene.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    pub(crate) fn percent(&mut self, chance: u8) -> bool {
-        self.next() % 100 < u64::from(chance)
-    }
-
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).unwrap()
-    }
-}
-
-impl Entropy for Random {
-    fn fill(&mut self, out: &mut [u8]) {
-        for byte in out {
-            *byte = self.next().to_le_bytes()[3];
-        }
-    }
-}
 
 enum Wire {
     ToAgent(Bytes),
@@ -147,8 +61,8 @@ impl Scene {
     pub(crate) fn new(plan: Plan) -> Self {
         let random = Random::new(plan.seed);
         let keyboard = Keyboard::new(&plan);
-        let client = Link::new(plan.link_config(), Box::new(Random(plan.seed ^ 0xa5a5_5a5a_1234_5677)));
-        let agent = AgentLink::new(Box::new(Random(plan.seed ^ 0x1111_2222_3333_4445)), plan.ack_race);
+        let client = Link::new(plan.link_config(), Box::new(Random::new(plan.seed ^ 0xa5a5_5a5a_1234_5677)));
+        let agent = AgentLink::new(Box::new(Random::new(plan.seed ^ 0x1111_2222_3333_4445)), plan.ack_race);
         let mut scene = Self {
             base: Instant::now(),
             elapsed: Duration::ZERO,
@@ -357,97 +271,6 @@ impl Scene {
         self.keyboard.note_interrupt(dropped, unsent);
         assert_eq!(self.client.send_input(&[CTRL_C]), 1, "an interrupt makes room for its key");
         self.keyboard.note_typed(&[CTRL_C]);
-    }
-
-    fn agent_speaks(&mut self) {
-        let now = self.now();
-        match self.stage {
-            Stage::Fresh if self.plan.encrypted => {
-                let session_type =
-                    SessionTypeAction { session_type: "InteractiveCommands".to_owned(), properties: serde_json::Value::Null };
-                let kms = KmsAction { key_id: "key".to_owned(), challenge: Some("AAAA".to_owned()) };
-                let actions = vec![RequestedAction::SessionType(session_type), RequestedAction::KmsEncryption(kms)];
-                let request = HandshakeRequest { agent_version: "3.3.987.0".to_owned(), actions };
-                self.stage = Stage::AwaitResponse;
-                self.agent_sends(PayloadType::HandshakeRequest, &request.encode(), now);
-            }
-            Stage::Fresh => {
-                self.stage = Stage::Running;
-                self.agent_outputs(now);
-            }
-            Stage::Running => self.agent_outputs(now),
-            _ => {}
-        }
-    }
-
-    /// The terminal is read only while the peer is there.
-    fn agent_outputs(&mut self, now: Now) {
-        for _ in 0..4 {
-            if self.agent.is_paused() || self.produced == self.plan.output.len() {
-                return;
-            }
-            let end = (self.produced + AGENT_CHUNK).min(self.plan.output.len());
-            let piece = self.plan.output[self.produced..end].to_vec();
-            self.produced = end;
-            self.agent_sends(PayloadType::Output, &piece, now);
-        }
-    }
-
-    fn agent_sends(&mut self, payload_type: PayloadType, payload: &[u8], now: Now) {
-        if let Some(frame) = self.agent.send(payload_type, payload, now) {
-            self.send_to_client(&frame);
-        }
-    }
-
-    fn agent_hears(&mut self, bytes: Bytes) {
-        let now = self.now();
-        let Ok(frame) = Frame::decode_without_digest(bytes) else { return };
-        match frame.message_type {
-            MessageType::Acknowledge => self.agent.acknowledged(&frame.payload, now),
-            MessageType::InputStreamData => match self.agent.arrived(frame, now) {
-                Arrival::Again(ack) | Arrival::Early(ack) => self.send_to_client(&ack),
-                Arrival::Due(frame) => {
-                    self.agent_handles(&frame);
-                    let (ack, mut next) = self.agent.handled(&frame, now);
-                    self.send_to_client(&ack);
-                    while let Some(early) = next {
-                        self.agent_handles(&early);
-                        next = self.agent.handled_early(&early);
-                    }
-                }
-            },
-            _ => {}
-        }
-    }
-
-    fn agent_handles(&mut self, frame: &Frame) {
-        let now = self.now();
-        match (&self.stage, frame.payload_type) {
-            (Stage::AwaitResponse, PayloadType::HandshakeResponse) => {
-                let mut cipher = SessionCipher::agent(&DataKey::new(KEY), [9; 12]);
-                let secret = vec![5; 64];
-                let sealed = cipher.seal(&secret);
-                self.agent.cipher = Some(cipher);
-                self.stage = Stage::AwaitChallenge(secret);
-                self.agent_sends(PayloadType::EncChallengeRequest, &EncChallenge { sealed }.encode(), now);
-            }
-            (Stage::AwaitChallenge(secret), PayloadType::EncChallengeResponse) => {
-                let answer = EncChallenge::decode(&frame.payload).unwrap();
-                assert_eq!(self.agent.cipher.as_ref().unwrap().open(&answer.sealed).unwrap().as_ref(), secret.as_slice());
-                self.stage = Stage::Running;
-                let complete = HandshakeComplete { nanos_to_complete: 1, customer_message: String::new() };
-                self.agent_sends(PayloadType::HandshakeComplete, &complete.encode(), now);
-            }
-            (Stage::Running, PayloadType::Output) => {
-                let opened = match &self.agent.cipher {
-                    Some(cipher) => cipher.open(&frame.payload).unwrap(),
-                    None => frame.payload.clone(),
-                };
-                self.delivered.extend_from_slice(&opened);
-            }
-            (Stage::Running, PayloadType::Size) => {}
-            (_, other) => panic!("early input kills sessions: {other:?}"),
-        }
     }
 
     fn send_to_agent(&mut self, frame: &Bytes) {
