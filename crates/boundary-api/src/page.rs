@@ -1,0 +1,184 @@
+//! Lists page by page: list tokens, refreshes, removed ids.
+//!
+//! A list goes on with its token until it is complete; the token of a complete list asks later for what has changed since.
+//! An empty list has no token (measured), so there is nothing to refresh it with.
+
+use crate::client::Call;
+use crate::collection::{Collection, ListAnswer, Resource};
+use crate::error::Error;
+use crate::wire::Item;
+use reqwest::Method;
+use std::collections::{BTreeMap, HashMap};
+
+/// What a list asks for. A refresh needs the same options as the list whose token it takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListOptions {
+    query: BTreeMap<&'static str, String>,
+    from: Option<ListToken>,
+}
+
+/// Where a list goes on, or what a refresh begins with. It says nothing to anybody but the controller that made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListToken(String);
+
+impl ListToken {
+    /// Takes a token that was stored.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns its text, to store it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ListOptions {
+    /// Lists what is directly in a scope.
+    pub fn in_scope(scope_id: &str) -> Self {
+        Self::default().with("scope_id", scope_id)
+    }
+
+    /// Lists what belongs to an auth method: accounts and managed groups.
+    pub fn of_auth_method(auth_method_id: &str) -> Self {
+        Self::default().with("auth_method_id", auth_method_id)
+    }
+
+    /// Also lists what is in the scopes below.
+    #[must_use]
+    pub fn recursive(self) -> Self {
+        self.with("recursive", "true")
+    }
+
+    /// Keeps what a go-bexpr filter over `/item/…` takes. The controller evaluates it after its own reading.
+    #[must_use]
+    pub fn filter(self, filter: &str) -> Self {
+        self.with("filter", filter)
+    }
+
+    /// Asks for at most so many items a page; the controller has its own limit (1000 unless configured).
+    #[must_use]
+    pub fn page_size(self, items: u32) -> Self {
+        self.with("page_size", &items.to_string())
+    }
+
+    /// Also lists terminated sessions.
+    #[must_use]
+    pub fn include_terminated(self) -> Self {
+        self.with("include_terminated", "true")
+    }
+
+    /// Begins with the token of an earlier, complete list: answers what has changed since, and what was removed.
+    #[must_use]
+    pub fn since(mut self, token: ListToken) -> Self {
+        self.from = Some(token);
+        self
+    }
+
+    fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.query.insert(name, value.to_owned());
+        self
+    }
+
+    fn pairs(&self, token: Option<&ListToken>) -> Vec<(&'static str, String)> {
+        let query = self.query.iter().map(|(name, value)| (*name, value.clone()));
+        query.chain(token.map(|token| ("list_token", token.0.clone()))).collect()
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The items. A refresh looks back 30 seconds and so repeats some.
+    pub items: Vec<Item<T>>,
+    /// Ids of what was removed since the list that a refresh goes on from.
+    pub removed_ids: Vec<String>,
+    /// Whether this is the last page.
+    pub complete: bool,
+    /// The token of the next page, or of the next refresh when complete.
+    pub list_token: Option<ListToken>,
+}
+
+/// A whole list.
+#[derive(Debug, Clone)]
+pub struct Listing<T> {
+    /// Each item once, in the order of its first sight and in its last form.
+    pub items: Vec<Item<T>>,
+    /// Ids of what was removed since the list that a refresh goes on from.
+    pub removed_ids: Vec<String>,
+    /// The token of the next refresh; none when the list was empty.
+    pub list_token: Option<ListToken>,
+}
+
+/// The pages of one list, one after the other.
+#[derive(Debug)]
+pub struct Pages<'a, T> {
+    collection: Collection<'a, T>,
+    options: ListOptions,
+    token: Option<ListToken>,
+    complete: bool,
+}
+
+impl<'a, T: Resource> Pages<'a, T> {
+    pub(crate) fn new(collection: Collection<'a, T>, options: ListOptions) -> Self {
+        let token = options.from.clone();
+        Self { collection, options, token, complete: false }
+    }
+
+    /// Reads the next page; nothing after the last. After an error the same page is asked for again.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidListToken`] when the token is no longer good: list anew, without `since`.
+    pub async fn next(&mut self) -> Result<Option<Page<T>>, Error> {
+        if self.complete {
+            return Ok(None);
+        }
+        let act = format!("list {}", T::PLURAL);
+        let call = Call::new(Method::GET, T::PLURAL.to_owned(), act.clone()).query(self.options.pairs(self.token.as_ref()));
+        let answer: ListAnswer<T> = self.collection.client.fetch(&call).await?;
+        let page = page(answer);
+        if !page.complete && (page.list_token.is_none() || page.list_token == self.token) {
+            return Err(Error::BrokenList { act });
+        }
+        self.complete = page.complete;
+        self.token.clone_from(&page.list_token);
+        Ok(Some(page))
+    }
+
+    /// Reads the pages that are left.
+    ///
+    /// # Errors
+    /// As of [`Pages::next`].
+    pub async fn rest(mut self) -> Result<Listing<T>, Error> {
+        let mut listing = Listing { items: Vec::new(), removed_ids: Vec::new(), list_token: None };
+        let mut places = HashMap::new();
+        while let Some(page) = self.next().await? {
+            for item in page.items {
+                put(&mut listing.items, &mut places, item);
+            }
+            listing.removed_ids.extend(page.removed_ids);
+            listing.list_token = page.list_token;
+        }
+        Ok(listing)
+    }
+}
+
+/// Reads an answer; a list without pages (workers) has no response type and is complete.
+fn page<T>(answer: ListAnswer<T>) -> Page<T> {
+    Page {
+        complete: answer.response_type != "delta",
+        list_token: Some(answer.list_token).filter(|text| !text.is_empty()).map(ListToken),
+        items: answer.items,
+        removed_ids: answer.removed_ids,
+    }
+}
+
+fn put<T: Resource>(items: &mut Vec<Item<T>>, places: &mut HashMap<String, usize>, item: Item<T>) {
+    match places.get(item.id()) {
+        Some(place) => items[*place] = item,
+        None => {
+            places.insert(item.id().to_owned(), items.len());
+            items.push(item);
+        }
+    }
+}
