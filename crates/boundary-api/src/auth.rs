@@ -84,7 +84,8 @@ impl Client {
     /// Logs in with a name and a password; sends no token and changes none.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Unauthenticated`] when the controller refuses them, and for an unknown auth method.
+    /// [`crate::ErrorKind::Unauthenticated`] when the controller refuses them; [`crate::ErrorKind::NotFound`] for an unknown auth
+    /// method (measured).
     pub async fn authenticate_password(
         &self,
         auth_method_id: &str,

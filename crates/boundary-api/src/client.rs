@@ -9,6 +9,7 @@ use crate::bucket::TokenBucket;
 use crate::error::{ApiError, Error};
 use crate::retry::{Failure, pause};
 use crate::settings::{Settings, SettingsError};
+use crate::wire;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -124,7 +125,7 @@ impl Client {
     /// Sends a call and reads the answer's JSON.
     pub(crate) async fn fetch<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         let body = self.send(call).await?;
-        serde_json::from_slice(&body).map_err(|source| Error::Answer { act: call.act.clone(), source })
+        wire::answer(&body).map_err(|wrong| Error::Answer { act: call.act.clone(), wrong })
     }
 
     /// Sends a call whose answer has no body that matters.
@@ -186,7 +187,7 @@ impl Client {
     /// Sends a call without any token, as a login does.
     pub(crate) async fn fetch_anonymously<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         let body = self.send_with(call, None).await?;
-        serde_json::from_slice(&body).map_err(|source| Error::Answer { act: call.act.clone(), source })
+        wire::answer(&body).map_err(|wrong| Error::Answer { act: call.act.clone(), wrong })
     }
 
     async fn try_once(&self, call: &Call, token: Option<&SecretString>) -> Result<Vec<u8>, (Error, Option<Failure>)> {

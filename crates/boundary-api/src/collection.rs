@@ -3,7 +3,7 @@
 //! The sub-actions of one kind of resource stand in that kind's own file.
 
 use crate::client::{Call, Client};
-use crate::error::Error;
+use crate::error::{ApiError, Error};
 use crate::page::{ListOptions, Listing, Pages};
 use crate::version;
 use crate::wire::Item;
@@ -75,7 +75,7 @@ impl<'a, T: Resource> Collection<'a, T> {
     /// # Errors
     /// [`crate::ErrorKind::NotFound`], or [`crate::ErrorKind::PermissionDenied`] also for an id that the caller may not see.
     pub async fn read(&self, id: &str) -> Result<Item<T>, Error> {
-        self.client.fetch(&self.call(Method::GET, "read", id, "")?).await
+        self.client.fetch(&Self::call(Method::GET, "read", id, "")?).await
     }
 
     /// Lists page by page. A short or empty list is no evidence: rights filter it silently.
@@ -100,14 +100,25 @@ impl<'a, T: Resource> Collection<'a, T> {
     where
         T: Update,
     {
-        version::retry_conflicts(async || {
-            let current = self.read(id).await?;
-            match decide(&current) {
-                Some(patch) => self.update(current.id(), current.version(), &patch).await,
-                None => Ok(current),
+        let mut round = 0;
+        loop {
+            round += 1;
+            let outcome = self.update_once(id, &decide).await;
+            if !version::begins_anew(&outcome, round) {
+                return outcome;
             }
-        })
-        .await
+        }
+    }
+
+    async fn update_once(&self, id: &str, decide: &impl Fn(&T) -> Option<T::Patch>) -> Result<Item<T>, Error>
+    where
+        T: Update,
+    {
+        let current = self.read(id).await?;
+        match decide(&current) {
+            Some(patch) => self.update(current.id(), current.version(), &patch).await,
+            None => Ok(current),
+        }
     }
 
     /// Creates one. A new resource has version 1.
@@ -138,7 +149,7 @@ impl<'a, T: Resource> Collection<'a, T> {
     where
         T: Update,
     {
-        let call = self.call(Method::PATCH, "update", id, "")?.json(&Versioned { version, body: patch })?;
+        let call = Self::call(Method::PATCH, "update", id, "")?.json(&Versioned { version, body: patch })?;
         self.write(id, version, &call).await
     }
 
@@ -150,7 +161,7 @@ impl<'a, T: Resource> Collection<'a, T> {
     where
         T: Delete,
     {
-        self.client.command(&self.call(Method::DELETE, "delete", id, "")?).await
+        self.client.command(&Self::call(Method::DELETE, "delete", id, "")?).await
     }
 
     /// Carries out a sub-action with a version, for example `:set-principals`.
@@ -161,19 +172,23 @@ impl<'a, T: Resource> Collection<'a, T> {
         action: &str,
         body: &(impl Serialize + Sync),
     ) -> Result<Item<T>, Error> {
-        let call = self.call(Method::POST, action, id, action)?.json(&Versioned { version, body })?;
+        let call = Self::call(Method::POST, action, id, action)?.json(&Versioned { version, body })?;
         self.write(id, version, &call).await
     }
 
     async fn write(&self, id: &str, version: u32, call: &Call) -> Result<Item<T>, Error> {
-        match self.client.fetch(call).await {
-            Err(error) => Err(version::explain(error, version, async || self.read(id).await.map(|item| item.version())).await),
-            done => done,
+        let error = match self.client.fetch(call).await {
+            Err(error) if error.api().is_some_and(ApiError::may_be_a_version_conflict) => error,
+            done => return done,
+        };
+        match self.read(id).await {
+            Ok(current) => Err(version::explain(error, version, current.version())),
+            Err(_) => Err(error),
         }
     }
 
     /// Prepares a call of one resource, with its sub-action when it is not empty.
-    pub(crate) fn call(&self, method: Method, verb: &str, id: &str, action: &str) -> Result<Call, Error> {
+    pub(crate) fn call(method: Method, verb: &str, id: &str, action: &str) -> Result<Call, Error> {
         let act = format!("{verb} {} {}", T::NOUN, printable(id, 100));
         if !stands_in_a_path(id) {
             return Err(Error::Id { act });

@@ -1,6 +1,6 @@
 //! What can go wrong with a request, and what the controller said about it.
 //!
-//! Owns the reading of error answers. Texts are kept as they came and shown only with control characters made visible.
+//! Owns the reading of error answers. Their texts are kept with control characters made visible, and bounded.
 
 use cli_kit::printable;
 use serde::Deserialize;
@@ -23,12 +23,12 @@ pub enum Error {
         source: reqwest::Error,
     },
     /// The answer is not what this request is answered with.
-    #[error("{act}: the controller's answer cannot be read")]
+    #[error("{act}: the controller's answer cannot be read: {wrong}")]
     Answer {
         /// What was wanted.
         act: String,
-        /// Where the answer differs.
-        source: serde_json::Error,
+        /// What is wrong with it, without any value of the answer: that may be a secret.
+        wrong: String,
     },
     /// The answer is longer than any that makes sense.
     #[error("{act}: the controller's answer is longer than {limit} bytes")]
@@ -66,7 +66,37 @@ pub enum Error {
     },
 }
 
+/// What an error means to the person who is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Meaning {
+    /// No answer came: the address, the network, TLS, or a controller that is down.
+    Unreachable,
+    /// The token or the login is not accepted: log in again.
+    Unauthenticated,
+    /// The token is good, but gives no right to this.
+    Denied,
+    /// There is no such thing, or none that the token may see.
+    NotFound,
+    /// The controller answers, but cannot serve now: try later.
+    Unavailable,
+    /// The controller, or this client, refuses the request as it is: it will not do better when sent again.
+    Refused,
+    /// The controller failed, or answered something that cannot be understood.
+    Broken,
+}
+
 impl Error {
+    /// What this means, in one of few words.
+    pub fn meaning(&self) -> Meaning {
+        match self {
+            Self::Api(error) => error.kind.meaning(),
+            Self::Unreachable { .. } => Meaning::Unreachable,
+            Self::Answer { .. } | Self::AnswerTooLong { .. } | Self::BrokenList { .. } => Meaning::Broken,
+            Self::Id { .. } | Self::Request { .. } => Meaning::Refused,
+            Self::Login { .. } => Meaning::Unauthenticated,
+        }
+    }
+
     /// The controller's error, when it was one.
     pub fn api(&self) -> Option<&ApiError> {
         match self {
@@ -108,7 +138,7 @@ pub enum ErrorKind {
     Unauthenticated,
     /// 403: the caller has no right to this.
     PermissionDenied,
-    /// 404: there is no such resource.
+    /// 404 from the controller: there is no such resource. One that some other server answers is [`ErrorKind::Unknown`].
     NotFound,
     /// 404, or 500 when a session is cancelled: the resource is there, but has another version than the request named.
     VersionConflict,
@@ -126,6 +156,21 @@ pub enum ErrorKind {
     Unknown,
 }
 
+impl ErrorKind {
+    /// What this means, in one of few words.
+    pub fn meaning(self) -> Meaning {
+        match self {
+            Self::Unauthenticated => Meaning::Unauthenticated,
+            Self::PermissionDenied => Meaning::Denied,
+            Self::NotFound => Meaning::NotFound,
+            Self::RateLimited | Self::Unavailable | Self::DeadlineExceeded => Meaning::Unavailable,
+            Self::InvalidArgument | Self::NotUnique | Self::FailedPrecondition | Self::InvalidListToken => Meaning::Refused,
+            Self::VersionConflict | Self::Unimplemented => Meaning::Refused,
+            Self::Internal | Self::Unknown => Meaning::Broken,
+        }
+    }
+}
+
 /// One field of a request that the controller refused.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
@@ -136,7 +181,7 @@ pub struct RequestField {
     pub description: String,
 }
 
-/// An error answer of the controller. Remote texts are as they came; `Display` makes them printable.
+/// An error answer of the controller. Its texts are printable and bounded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
     /// What was wanted, for example `read target ttcp_1234567890`.
@@ -159,22 +204,22 @@ pub struct ApiError {
     pub current_version: Option<u32>,
 }
 
-/// The longest remote text that is shown, in characters.
-const SHOWN: usize = 300;
-/// The most refused fields that are shown.
-const SHOWN_FIELDS: usize = 10;
+/// The longest remote text that is kept, in characters.
+const KEPT: usize = 500;
+/// The most refused fields that are kept.
+const KEPT_FIELDS: usize = 10;
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: the controller answered {}", self.act, self.status)?;
         if !self.remote_kind.is_empty() {
-            write!(f, " {}", printable(&self.remote_kind, SHOWN))?;
+            write!(f, " {}", self.remote_kind)?;
         }
         if !self.message.is_empty() {
-            write!(f, ": {}", printable(&self.message, SHOWN))?;
+            write!(f, ": {}", self.message)?;
         }
-        for field in self.request_fields.iter().take(SHOWN_FIELDS) {
-            write!(f, "; {}: {}", printable(&field.name, SHOWN), printable(&field.description, SHOWN))?;
+        for field in &self.request_fields {
+            write!(f, "; {}: {}", field.name, field.description)?;
         }
         if let Some(version) = self.current_version {
             write!(f, "; its version is {version}")?;
@@ -205,14 +250,16 @@ impl ApiError {
     /// Reads an error answer. A body that is empty or not the controller's gives an error with its status alone.
     pub(crate) fn from_answer(act: &str, status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let body: Body = serde_json::from_slice(body).unwrap_or_default();
+        let shown = |text: &str| printable(text, KEPT);
+        let field = |field: &RequestField| RequestField { name: shown(&field.name), description: shown(&field.description) };
         Self {
             act: act.to_owned(),
             status,
             kind: kind(status, &body),
-            remote_kind: body.kind,
-            op: body.op,
-            message: body.message,
-            request_fields: body.details.request_fields,
+            remote_kind: shown(&body.kind),
+            op: shown(&body.op),
+            message: shown(&body.message),
+            request_fields: body.details.request_fields.iter().take(KEPT_FIELDS).map(field).collect(),
             retry_after,
             current_version: None,
         }
@@ -249,6 +296,7 @@ fn kind(status: u16, body: &Body) -> ErrorKind {
         (400, _) => ErrorKind::InvalidArgument,
         (401, _) => ErrorKind::Unauthenticated,
         (403, _) => ErrorKind::PermissionDenied,
+        (404, "") => ErrorKind::Unknown,
         (404, _) => ErrorKind::NotFound,
         (405 | 501, _) => ErrorKind::Unimplemented,
         (429, _) => ErrorKind::RateLimited,
@@ -296,8 +344,21 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_page_of_another_server_is_no_missing_resource() {
+        let meaning = |status, body| read(status, body).kind.meaning();
+        assert_eq!(meaning(404, "<html>no such page</html>"), Meaning::Broken);
+        assert_eq!(meaning(404, r#"{"kind":"NotFound","message":"Resource not found."}"#), Meaning::NotFound);
+        assert_eq!(
+            [meaning(401, ""), meaning(403, ""), meaning(429, "")],
+            [Meaning::Unauthenticated, Meaning::Denied, Meaning::Unavailable]
+        );
+    }
+
+    #[test]
     fn no_terminal_escape_passes() {
-        let shown = read(400, r#"{"kind":"\u001b[2J","message":"a\nb\u001b]0;x\u0007"}"#).to_string();
+        let error = read(400, r#"{"kind":"\u001b[2J","message":"a\nb\u001b]0;x\u0007"}"#);
+        assert_eq!((error.remote_kind.as_str(), error.message.as_str()), ("\\u{1b}[2J", "a b\\u{1b}]0;x\\u{7}"));
+        let shown = error.to_string();
         assert!(!shown.contains(|c: char| c.is_control()), "{shown}");
     }
 }

@@ -174,11 +174,10 @@ fn page<T>(answer: ListAnswer<T>) -> Page<T> {
 }
 
 fn put<T: Resource>(items: &mut Vec<Item<T>>, places: &mut HashMap<String, usize>, item: Item<T>) {
-    match places.get(item.id()) {
-        Some(place) => items[*place] = item,
-        None => {
-            places.insert(item.id().to_owned(), items.len());
-            items.push(item);
-        }
+    if let Some(place) = places.get(item.id()) {
+        items[*place] = item;
+    } else {
+        places.insert(item.id().to_owned(), items.len());
+        items.push(item);
     }
 }

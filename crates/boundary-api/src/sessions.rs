@@ -134,11 +134,18 @@ impl Collection<'_, Session> {
     /// # Errors
     /// Those of the read and of [`Collection::cancel`].
     pub async fn cancel_current(&self, id: &str) -> Result<Item<Session>, Error> {
-        version::retry_conflicts(async || {
+        let mut round = 0;
+        loop {
+            round += 1;
             let current = self.read(id).await?;
-            if current.status.is_ending() { Ok(current) } else { self.cancel(id, current.version).await }
-        })
-        .await
+            if current.status.is_ending() {
+                return Ok(current);
+            }
+            let outcome = self.cancel(id, current.version).await;
+            if !version::begins_anew(&outcome, round) {
+                return outcome;
+            }
+        }
     }
 }
 

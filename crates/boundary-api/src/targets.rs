@@ -1,14 +1,11 @@
-//! Targets, and the authorisation of sessions.
+//! Targets. The authorisation of their sessions stands in its own file.
 
 use crate::client::Client;
 use crate::collection::{Collection, Create, Delete, Resource, Update, ids};
 use crate::error::Error;
-use crate::wire::{self, Change, Item, ScopeInfo};
+use crate::wire::{Change, Item, ScopeInfo};
 use jiff::Timestamp;
-use reqwest::Method;
-use secrecy::SecretString;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 /// A target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -158,86 +155,6 @@ pub struct TargetPatch {
     pub egress_worker_filter: Change<String>,
 }
 
-/// A session that was authorised, with the secrets that open it. Never printed: `Debug` redacts them.
-#[derive(Debug, Clone, Deserialize)]
-pub struct SessionAuthorization {
-    /// The session, `s_…`.
-    pub session_id: String,
-    /// The target, also when its alias was named.
-    #[serde(default)]
-    pub target_id: String,
-    /// The target's project.
-    #[serde(default)]
-    pub scope: ScopeInfo,
-    /// When it was authorised.
-    #[serde(default)]
-    pub created_time: Option<Timestamp>,
-    /// When it ends at the latest.
-    #[serde(default)]
-    pub expiration: Option<Timestamp>,
-    /// The user.
-    #[serde(default)]
-    pub user_id: String,
-    /// The host; empty for a target with an address.
-    #[serde(default)]
-    pub host_id: String,
-    /// `tcp`, `ssh` or `rdp`.
-    #[serde(default, rename = "type")]
-    pub target_type: String,
-    /// Where the worker connects to, for example `tcp://127.0.0.1:8443`.
-    #[serde(default)]
-    pub endpoint: String,
-    /// The port of the endpoint.
-    #[serde(default)]
-    pub endpoint_port: u16,
-    /// The most connections; -1 for any number.
-    #[serde(default)]
-    pub connection_limit: i32,
-    /// What `boundary connect` takes as `BOUNDARY_CONNECT_AUTHZ_TOKEN`; it contains the private key of the session.
-    #[serde(deserialize_with = "wire::secret")]
-    pub authorization_token: SecretString,
-    /// The credentials that the user is given.
-    #[serde(default)]
-    pub credentials: Vec<BrokeredCredential>,
-}
-
-/// A credential that a session brings.
-#[derive(Debug, Clone, Deserialize)]
-pub struct BrokeredCredential {
-    /// Where it comes from.
-    #[serde(default)]
-    pub credential_source: CredentialSource,
-    /// The credential's fields, as JSON text, for example `{"username":…,"password":…}`; `null` for an untyped one.
-    #[serde(default = "absent", deserialize_with = "secret_json")]
-    pub credential: SecretString,
-    /// What the source gave, as JSON text with `raw` and `decoded`.
-    #[serde(default = "absent", deserialize_with = "secret_json")]
-    pub secret: SecretString,
-}
-
-/// Where a credential comes from.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct CredentialSource {
-    /// The id of the library or static credential.
-    pub id: String,
-    /// The name.
-    pub name: String,
-    /// The kind of source.
-    #[serde(rename = "type")]
-    pub source_type: String,
-    /// The kind of credential, for example `username_password`.
-    pub credential_type: String,
-}
-
-fn secret_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-    serde_json::Value::deserialize(deserializer).map(|value| value.to_string().into())
-}
-
-fn absent() -> SecretString {
-    "null".into()
-}
-
 impl Client {
     /// The targets.
     pub fn targets(&self) -> Collection<'_, Target> {
@@ -246,30 +163,6 @@ impl Client {
 }
 
 impl Collection<'_, Target> {
-    /// Authorises a session of a target, named by its id or alias; the controller chooses a host when there are several.
-    ///
-    /// Use [`Client::with_correlation_id`] to find it again in the controller's audit events.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::FailedPrecondition`] when no worker is there; [`crate::ErrorKind::NotFound`] for an unknown alias.
-    /// When [`Error::outcome_is_unknown`], a session may have been made: it stays pending until it expires.
-    pub async fn authorize_session(&self, id_or_alias: &str) -> Result<SessionAuthorization, Error> {
-        self.authorize(id_or_alias, &json!({})).await
-    }
-
-    /// Authorises a session with one host of the target's host sources.
-    ///
-    /// # Errors
-    /// As of [`Collection::authorize_session`].
-    pub async fn authorize_session_with_host(&self, id_or_alias: &str, host_id: &str) -> Result<SessionAuthorization, Error> {
-        self.authorize(id_or_alias, &json!({ "host_id": host_id })).await
-    }
-
-    async fn authorize(&self, id_or_alias: &str, body: &serde_json::Value) -> Result<SessionAuthorization, Error> {
-        let call = self.call(Method::POST, "authorize-session of", id_or_alias, "authorize-session")?.json(body)?;
-        self.client.fetch(&call).await
-    }
-
     /// Adds host sources.
     ///
     /// # Errors
@@ -335,26 +228,3 @@ impl Update for Target {
 }
 
 impl Delete for Target {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use secrecy::ExposeSecret;
-
-    #[test]
-    fn an_authorization_shows_no_secret() {
-        let text = r#"{"session_id":"s_1","target_id":"ttcp_1","authorization_token":"3q7uSECRET","expiration":"2026-11-21T06:26:31.098549Z",
-            "credentials":[{"credential_source":{"id":"clvlt_1","type":"vault-generic"},"credential":{"password":"hunter2"},
-            "secret":{"raw":"aHVudGVyMg==","decoded":{"password":"hunter2"}}}],"certificate":"MIIB"}"#;
-        let authorization: SessionAuthorization = serde_json::from_str(text).unwrap();
-        let shown = format!("{authorization:?}");
-        assert!(!shown.contains("SECRET") && !shown.contains("hunter2") && !shown.contains("aHVudGVyMg"), "{shown}");
-        assert_eq!(authorization.authorization_token.expose_secret(), "3q7uSECRET");
-        assert_eq!(authorization.credentials[0].credential.expose_secret(), r#"{"password":"hunter2"}"#);
-    }
-
-    #[test]
-    fn an_authorization_without_its_token_is_none() {
-        assert!(serde_json::from_str::<SessionAuthorization>(r#"{"session_id":"s_1"}"#).is_err());
-    }
-}

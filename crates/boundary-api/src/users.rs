@@ -101,7 +101,7 @@ impl Collection<'_, User> {
         let mut aliases = Vec::new();
         let mut token: Option<ListToken> = None;
         loop {
-            let call = self.resolvable_aliases_call(id, token.as_ref())?;
+            let call = Self::resolvable_aliases_call(id, token.as_ref())?;
             let answer: ListAnswer<Alias> = self.client.fetch(&call).await?;
             let next = ListToken::new(answer.list_token);
             aliases.extend(answer.items);
@@ -115,9 +115,9 @@ impl Collection<'_, User> {
         }
     }
 
-    fn resolvable_aliases_call(&self, id: &str, token: Option<&ListToken>) -> Result<Call, Error> {
+    fn resolvable_aliases_call(id: &str, token: Option<&ListToken>) -> Result<Call, Error> {
         let query = token.map(|token| ("list_token", token.as_str().to_owned())).into_iter().collect();
-        Ok(self.call(Method::GET, "list resolvable aliases of", id, "list-resolvable-aliases")?.query(query))
+        Ok(Self::call(Method::GET, "list resolvable aliases of", id, "list-resolvable-aliases")?.query(query))
     }
 }
 

@@ -99,6 +99,23 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
     }
 }
 
+/// Reads an answer, or says what is wrong with it in words that hold nothing of the answer.
+pub(crate) fn answer<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| wrong(&error))
+}
+
+/// Keeps of serde's message what names our own types and fields.
+fn wrong(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let expected = if text.starts_with("invalid ") { text.rsplit_once(", expected ") } else { None };
+    match expected {
+        Some((_, expected)) => format!("a value is not {expected}"),
+        None if text.starts_with("missing field `") => text,
+        None if error.is_data() => "a value has no such form".to_owned(),
+        None => "it is no JSON document".to_owned(),
+    }
+}
+
 /// Reads a text that must not be shown.
 pub(crate) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
     String::deserialize(deserializer).map(SecretString::from)
@@ -136,6 +153,20 @@ mod tests {
         }
         let sent = serde_json::to_value(Patch { a: Change::Keep, b: Change::Clear, c: Change::Set(0) }).unwrap();
         assert_eq!(sent, json!({"b": null, "c": 0}));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_answers_values() {
+        #[derive(Debug, Deserialize)]
+        struct Form {
+            #[expect(dead_code, reason = "only its absence matters here")]
+            needed: u32,
+        }
+        let wrong = |text: &str| answer::<Form>(text.as_bytes()).unwrap_err();
+        assert_eq!(wrong(r#"{"needed":"hunter2, expected hunter2"}"#), "a value is not u32 at line 1 column 36");
+        assert_eq!(wrong("{}"), "missing field `needed` at line 1 column 2");
+        assert_eq!(wrong("<html>hunter2"), "it is no JSON document");
+        assert_eq!(answer::<jiff::Timestamp>(br#""hunter2, expected hunter2""#).unwrap_err(), "a value has no such form");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Makes the HTTP client of the settings: trust, identity, server name, Unix socket, timeouts.
+//!
+//! The system's proxy variables hold as for any program, but not for a controller on this machine.
 
 use crate::settings::{Settings, SettingsError};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, ClientBuilder, Identity, Url};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +27,7 @@ pub(super) fn build(settings: &Settings) -> Result<(reqwest::Client, String), Se
     let builder = trust(builder, settings)?;
     let builder = identify(builder, settings)?;
     let (builder, base) = address(builder, settings);
+    let builder = if is_loopback(&settings.addr) { builder.no_proxy() } else { builder };
     let client = builder.build().map_err(|source| SettingsError::Connector { source })?;
     Ok((client, base))
 }
@@ -89,6 +93,13 @@ fn address(builder: ClientBuilder, settings: &Settings) -> (ClientBuilder, Strin
     }
 }
 
+/// Whether the controller is on this machine, where no proxy could reach it. Go's clients do the same.
+fn is_loopback(addr: &str) -> bool {
+    let Some(host) = Url::parse(addr).ok().and_then(|url| url.host_str().map(str::to_owned)) else { return false };
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
 /// Returns the address with another host name, and the host that it had.
 fn renamed(addr: &str, server_name: &str) -> Option<(String, String)> {
     let mut url = Url::parse(addr).ok()?;
@@ -121,6 +132,16 @@ mod tests {
         let (base, host) = renamed("https://10.0.0.7:9200", "boundary.example").unwrap();
         assert_eq!((base.as_str(), host.as_str()), ("https://boundary.example:9200", "10.0.0.7"));
         assert_eq!(renamed("https://[::1]:9200", "boundary.example").unwrap().1, "::1");
+    }
+
+    #[test]
+    fn this_machine_needs_no_proxy() {
+        for addr in ["http://127.0.0.1:9200", "http://127.9.9.9", "https://[::1]:9200", "http://localhost:9200"] {
+            assert!(is_loopback(addr), "{addr}");
+        }
+        for addr in ["https://boundary.example", "https://10.0.0.7", "https://127.0.0.1.example", "unix:///run/b.sock"] {
+            assert!(!is_loopback(addr), "{addr}");
+        }
     }
 
     #[test]
