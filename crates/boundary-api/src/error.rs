@@ -138,7 +138,8 @@ pub enum ErrorKind {
     Unauthenticated,
     /// 403: the caller has no right to this.
     PermissionDenied,
-    /// 404 from the controller: there is no such resource. One that some other server answers is [`ErrorKind::Unknown`].
+    /// 404 from the controller: there is no such resource; for an unknown id also without a good token (measured). A 404 of some
+    /// other server is [`ErrorKind::Unknown`].
     NotFound,
     /// 404, or 500 when a session is cancelled: the resource is there, but has another version than the request named.
     VersionConflict,

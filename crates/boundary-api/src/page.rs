@@ -91,7 +91,8 @@ impl ListOptions {
 pub struct Page<T> {
     /// The items. A refresh looks back 30 seconds and so repeats some.
     pub items: Vec<Item<T>>,
-    /// Ids of what was removed since the list that a refresh goes on from.
+    /// Ids of what was removed since the list that a refresh goes on from: of this kind in every scope, the caller's or not, and
+    /// some repeated (measured). Look up what is known; an unknown id means nothing.
     pub removed_ids: Vec<String>,
     /// Whether this is the last page.
     pub complete: bool,
@@ -104,7 +105,8 @@ pub struct Page<T> {
 pub struct Listing<T> {
     /// Each item once, in the order of its first sight and in its last form.
     pub items: Vec<Item<T>>,
-    /// Ids of what was removed since the list that a refresh goes on from.
+    /// Ids of what was removed since the list that a refresh goes on from: of this kind in every scope, the caller's or not, and
+    /// some repeated (measured). Look up what is known; an unknown id means nothing.
     pub removed_ids: Vec<String>,
     /// The token of the next refresh; none when the list was empty.
     pub list_token: Option<ListToken>,

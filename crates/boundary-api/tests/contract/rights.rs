@@ -99,9 +99,15 @@ async fn lesser(world: &World, user_id: &str, auth_method_id: &str) -> Result<()
 }
 
 pub(crate) async fn refusals_say_what_they_mean(world: &World) {
+    let target = world.target("one").await;
     for token in [None, Some("at_0000000000_s1stale")] {
-        let error = world.client_with(token).targets().read("ttcp_0000000000").await.unwrap_err();
+        let client = world.client_with(token);
+        let error = client.targets().read(&target.id).await.unwrap_err();
         assert_eq!((error.meaning(), error.kind()), (Meaning::Unauthenticated, Some(ErrorKind::Unauthenticated)));
+        let error = client.targets().authorize_session(&target.id).await.unwrap_err();
+        assert_eq!((error.meaning(), error.api().unwrap().status), (Meaning::Unauthenticated, 401));
+        let error = client.targets().read("ttcp_0000000000").await.unwrap_err();
+        assert_eq!(error.meaning(), Meaning::NotFound, "an unknown id comes before the token");
     }
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let settings = Settings { addr: format!("http://{closed}"), max_retries: 0, ..world.settings.clone() };

@@ -74,7 +74,7 @@ impl Store {
         let mut entries: Vec<_> = self.entries.iter().filter(recent).collect();
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.changed));
         let items: Vec<_> = entries.into_iter().map(in_a_list).collect();
-        let gone = self.removed.iter().filter(|(when, plural, _)| *when > token.since && *plural == token.plural);
+        let gone = self.removed.iter().filter(|(when, plural, _)| *when + 1 >= token.since && *plural == token.plural);
         let removed: Vec<_> = gone.map(|(_, _, id)| id).collect();
         let next = Token { plural: token.plural.clone(), since: self.now, ..*token };
         (200, Some(json!({ "items": items, "removed_ids": removed, "response_type": "complete", "list_token": next.write() })))

@@ -55,9 +55,12 @@ impl Store {
         if action == "authenticate" {
             return self.authenticate(id, &seen.body);
         }
+        let id = self.id_of_alias(plural, id);
+        if !id.is_empty() && self.find(&id).is_none() {
+            return not_found();
+        }
         let user = seen.token.as_ref().and_then(|token| self.users_by_token.get(token)).cloned();
         let Some(user) = user else { return error(401, "Unauthenticated", "Unauthenticated, or invalid token.") };
-        let id = self.id_of_alias(plural, id);
         let verb = verb(&seen.method, &id, action);
         if !self.allows(&user, plural, &id, verb) {
             return error(403, "PermissionDenied", "Forbidden.");
@@ -65,7 +68,6 @@ impl Store {
         match (verb, id.is_empty()) {
             ("list", true) => self.list(&user, plural, &seen.query),
             ("create", true) => self.create(&user, plural, &seen.body),
-            _ if self.find(&id).is_none() => not_found(),
             ("read", false) => (200, self.find(&id).map(|entry| entry.document.clone())),
             ("update", false) => self.update(&id, &seen.body),
             ("delete", false) => self.delete(&id),
