@@ -188,8 +188,10 @@ fn truth(text: &str) -> Result<bool, SettingsError> {
     }
 }
 
+/// A name and no IP address: connections to one would go there, past the configured host.
 fn server_name(text: &str) -> Result<String, SettingsError> {
-    let fits = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    let fits = plain && reqwest::Url::parse(&format!("https://{text}")).is_ok_and(|url| url.domain().is_some());
     if fits { Ok(text.to_owned()) } else { Err(wrong("BOUNDARY_TLS_SERVER_NAME", "a host name")) }
 }
 
@@ -267,6 +269,13 @@ mod tests {
     fn a_token_with_a_line_end_is_refused_and_not_shown() {
         let error = read(&[("BOUNDARY_TOKEN", "at_secret\r\nX: y")]).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("at_secret"));
+    }
+
+    #[test]
+    fn a_server_name_is_no_address() {
+        let name = |text| read(&[("BOUNDARY_TLS_SERVER_NAME", text)]).ok().and_then(|settings| settings.tls_server_name);
+        assert_eq!(name("boundary.example").as_deref(), Some("boundary.example"));
+        assert_eq!([name("10.0.0.7"), name("1"), name("::1"), name("a/b"), name("a:1")], [const { None }; 5]);
     }
 
     #[test]

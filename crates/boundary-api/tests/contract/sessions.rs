@@ -54,11 +54,16 @@ pub(crate) async fn a_used_session_shows_its_connection(world: &World) {
     let port = echo.local_addr().unwrap().port();
     let new = NewTarget::tcp(&world.project_id, "echo", "127.0.0.1", port);
     let target = world.client.targets().create(&new).await.unwrap();
-    let session = world.client.targets().authorize_session(&target.id).await.unwrap();
-    if let Err(reason) = world.use_session(&session, echo, b"one two three").await {
-        eprintln!("skipped: {reason}");
-        return;
-    }
+    let mut tries = 0;
+    let session = loop {
+        tries += 1;
+        let session = world.client.targets().authorize_session(&target.id).await.unwrap();
+        match world.use_session(&session, &echo, b"one two three").await {
+            Ok(true) => break session,
+            Ok(false) => return eprintln!("skipped: no program boundary to connect with"),
+            Err(error) => assert!(tries < 4, "{error}"),
+        }
+    };
     let sessions = world.client.sessions();
     let closed = async {
         loop {
@@ -74,6 +79,6 @@ pub(crate) async fn a_used_session_shows_its_connection(world: &World) {
     assert_eq!((connection.bytes_up, connection.bytes_down), (13, 13));
     assert!(connection.client_tcp_port != 0 && connection.client_tcp_address == "127.0.0.1");
     let listed = sessions.list_all(ListOptions::in_scope(&world.project_id).include_terminated()).await.unwrap();
-    assert!(listed.items[0].connections.is_empty(), "lists leave the connections out");
+    assert!(listed.items.iter().all(|item| item.connections.is_empty()), "lists leave the connections out");
     assert!(sessions.cancel_current(&session.session_id).await.unwrap().status.is_ending());
 }
