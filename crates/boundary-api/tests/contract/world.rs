@@ -127,6 +127,12 @@ impl World {
     }
 }
 
+/// Says why something is not checked.
+#[expect(clippy::print_stderr, reason = "the person who runs the tests must know")]
+pub(crate) fn skip(reason: &str) {
+    eprintln!("skipped: {reason}");
+}
+
 /// Runs `boundary connect` with the session's token, and one connection through it.
 async fn connect(session: &SessionAuthorization, echo: &TcpListener, sent: &[u8]) -> io::Result<bool> {
     let mut command = tokio::process::Command::new("boundary");
