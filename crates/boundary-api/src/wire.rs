@@ -163,7 +163,7 @@ mod tests {
             needed: u32,
         }
         let wrong = |text: &str| answer::<Form>(text.as_bytes()).unwrap_err();
-        assert_eq!(wrong(r#"{"needed":"hunter2, expected hunter2"}"#), "a value is not u32 at line 1 column 36");
+        assert_eq!(wrong(r#"{"needed":"hunter2, expected hunter2"}"#), "a value is not u32 at line 1 column 37");
         assert_eq!(wrong("{}"), "missing field `needed` at line 1 column 2");
         assert_eq!(wrong("<html>hunter2"), "it is no JSON document");
         assert_eq!(answer::<jiff::Timestamp>(br#""hunter2, expected hunter2""#).unwrap_err(), "a value has no such form");

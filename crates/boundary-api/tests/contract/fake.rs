@@ -82,7 +82,7 @@ impl Fake {
     }
 
     /// Listens on a Unix socket only; the port is none.
-    pub(crate) async fn start_unix(path: &Path) -> Self {
+    pub(crate) fn start_unix(path: &Path) -> Self {
         let listener = UnixListener::bind(path).unwrap();
         let fake = Self { port: 0, shared: Arc::default() };
         let served = fake.clone();

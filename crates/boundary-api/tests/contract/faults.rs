@@ -1,10 +1,9 @@
-//! What only a fake does on demand: full rate limits, lost answers, redirects, brokered credentials, foreign servers.
+//! What only a fake does on demand: full rate limits, lost answers, redirects, foreign servers.
 
 use crate::fake::{ADMIN_TOKEN, Fake, Fault};
 use crate::settings_of;
 use crate::world::{Endpoint, World};
 use boundary_api::{Client, ErrorKind, ListOptions, Meaning};
-use secrecy::ExposeSecret;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -72,22 +71,6 @@ async fn an_authorization_carries_its_correlation_id_and_token_once() {
     assert_eq!(authorize.path, format!("/v1/targets/{}:authorize-session", target.id));
     assert_eq!(authorize.correlation_id, Some(correlation_id.to_string()));
     assert_eq!((authorize.token.as_deref(), read.correlation_id.as_deref()), (Some(ADMIN_TOKEN), None));
-}
-
-#[tokio::test]
-async fn vaults_answer_arrives_as_secret_fields() {
-    let (_fake, world) = world().await;
-    let target = world.target("one").await;
-    world.client.targets().set_brokered_credential_sources(&target.id, 1, &["clvlt_1"]).await.unwrap();
-    let session = world.client.targets().authorize_session(&target.id).await.unwrap();
-    let [credential] = &session.credentials[..] else { panic!("one credential") };
-    let fields: Vec<_> = credential.secret.decoded.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
-    assert_eq!(fields, [("access_key", "AKIASECRET"), ("lease", "900")]);
-    assert_eq!(
-        (credential.credential_source.id.as_str(), credential.credential_source.source_type.as_str()),
-        ("clvlt_1", "vault-generic")
-    );
-    assert!(!format!("{session:?}").contains("SECRET"));
 }
 
 #[tokio::test]

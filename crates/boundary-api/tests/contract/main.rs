@@ -46,6 +46,7 @@ async fn run_all(settings: &Settings, endpoint: &Endpoint) {
         sessions::a_session_is_authorized_listed_and_cancelled,
         sessions::a_stale_cancel_is_a_version_conflict,
         sessions::a_used_session_shows_its_connection,
+        sessions::brokered_credentials_arrive_as_secret_fields,
         rights::a_role_is_set_in_steps,
         rights::a_refused_token_is_renewed_once,
         rights::a_lesser_user_sees_less,

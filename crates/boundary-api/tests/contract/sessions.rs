@@ -3,6 +3,7 @@
 use crate::world::{self, World};
 use boundary_api::{ErrorKind, ListOptions, NewTarget, SessionStatus};
 use secrecy::ExposeSecret;
+use serde_json::json;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -81,4 +82,26 @@ pub(crate) async fn a_used_session_shows_its_connection(world: &World) {
     let listed = sessions.list_all(ListOptions::in_scope(&world.project_id).include_terminated()).await.unwrap();
     assert!(listed.items.iter().all(|item| item.connections.is_empty()), "lists leave the connections out");
     assert!(sessions.cancel_current(&session.session_id).await.unwrap().status.is_ending());
+}
+
+/// A JSON credential has the same form as the answer of a generic Vault library.
+pub(crate) async fn brokered_credentials_arrive_as_secret_fields(world: &World) {
+    let store = json!({ "scope_id": world.project_id, "type": "static", "name": "one" });
+    let store_id = world.post("credential-stores", &store).await;
+    let object = json!({ "access_key": "AKIASECRET", "lease": 900, "nested": { "a": "b" } });
+    let credential =
+        json!({ "credential_store_id": store_id, "type": "json", "name": "one", "attributes": { "object": object } });
+    let source_id = world.post("credentials", &credential).await;
+    let target = world.target("one").await;
+    world.client.targets().set_brokered_credential_sources(&target.id, 1, &[&source_id]).await.unwrap();
+
+    let session = world.client.targets().authorize_session(&target.id).await.unwrap();
+    let [brokered] = &session.credentials[..] else { panic!("one credential") };
+    let source = &brokered.credential_source;
+    assert_eq!((&source.id, source.source_type.as_str(), source.credential_type.as_str()), (&source_id, "static", "json"));
+    for fields in [&brokered.secret.decoded, &brokered.credential] {
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
+        assert_eq!(fields, [("access_key", "AKIASECRET"), ("lease", "900"), ("nested", r#"{"a":"b"}"#)]);
+    }
+    assert!(!brokered.secret.raw.expose_secret().is_empty() && !format!("{session:?}").contains("SECRET"));
 }

@@ -61,7 +61,7 @@ async fn a_certificate_is_checked_against_the_configured_authority_and_name() {
 async fn a_unix_socket_is_an_address() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("b.sock");
-    let fake = Fake::start_unix(&path).await;
+    let fake = Fake::start_unix(&path);
     let addr = format!("unix://{}", path.display());
     asks(&Settings { addr, ..settings_of(&fake) }).await.unwrap();
     assert_eq!(fake.seen().len(), 1);

@@ -97,7 +97,7 @@ impl World {
     }
 
     /// Creates what the client has no form for; returns its id.
-    async fn post(&self, plural: &str, body: &Value) -> String {
+    pub(crate) async fn post(&self, plural: &str, body: &Value) -> String {
         self.send(Method::POST, plural, body).await["id"].as_str().unwrap().to_owned()
     }
 

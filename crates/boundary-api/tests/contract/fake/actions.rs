@@ -49,9 +49,11 @@ impl Store {
         let mut answer = json!({ "session_id": session["id"], "target_id": target_id, "scope": target["scope"], "user_id": user,
             "type": "tcp", "authorization_token": "3mJrSECRET", "connection_limit": -1, "endpoint": endpoint, "endpoint_port": port,
             "created_time": session["created_time"], "expiration": "2026-11-21T15:00:00.5Z" });
-        if let Some(source) = target["brokered_credential_source_ids"].get(0) {
-            let secret = json!({ "raw": "e30=", "decoded": { "access_key": "AKIASECRET", "lease": 900 } });
-            answer["credentials"] = json!([{ "credential_source": { "id": source, "type": "vault-generic" }, "secret": secret }]);
+        if let Some(source) = target["brokered_credential_source_ids"][0].as_str() {
+            let object = self.find(source).unwrap().document["attributes"]["object"].clone();
+            let secret = json!({ "raw": "e30=", "decoded": object });
+            let source = json!({ "id": source, "type": "static", "credential_type": "json" });
+            answer["credentials"] = json!([{ "credential_source": source, "secret": secret, "credential": object }]);
         }
         (200, Some(answer))
     }

@@ -31,7 +31,7 @@ impl Default for Store {
     }
 }
 
-const PREFIXES: [(&str, &str); 8] = [
+const PREFIXES: [(&str, &str); 10] = [
     ("scopes", "o"),
     ("targets", "ttcp"),
     ("aliases", "alt"),
@@ -40,6 +40,8 @@ const PREFIXES: [(&str, &str); 8] = [
     ("sessions", "s"),
     ("accounts", "acctpw"),
     ("auth-methods", "ampw"),
+    ("credential-stores", "csst"),
+    ("credentials", "credjson"),
 ];
 
 pub(crate) fn not_found() -> Answer {
@@ -110,7 +112,7 @@ impl Store {
         match plural {
             "targets" => {
                 let limits = json!({ "session_max_seconds": 28800, "session_connection_limit": -1, "invented": {"by": "fake"} });
-                document = merged(limits, &document);
+                document = merged(&limits, &document);
                 document["authorized_actions"] = json!(["read"]);
             }
             "scopes" => document["authorized_collection_actions"] = json!({ "targets": ["create", "list"] }),
@@ -148,7 +150,7 @@ impl Store {
         let now = self.now;
         let entry = self.find(id).unwrap();
         let version = entry.document["version"].as_u64().unwrap();
-        entry.document = merged(entry.document.clone(), fields);
+        entry.document = merged(&entry.document, fields);
         entry.document["version"] = json!(version + 1);
         entry.document["updated_time"] = json!(format!("2026-11-21T07:00:00.{now:06}Z"));
         entry.changed = now;
@@ -182,7 +184,7 @@ fn verb<'a>(method: &str, id: &str, action: &'a str) -> &'a str {
     }
 }
 
-fn merged(document: Value, fields: &Value) -> Value {
+fn merged(document: &Value, fields: &Value) -> Value {
     let mut all: Map<String, Value> = document.as_object().cloned().unwrap_or_default();
     for (name, value) in fields.as_object().into_iter().flatten() {
         all.insert(name.clone(), value.clone());
