@@ -145,6 +145,18 @@ mod tests {
     }
 
     #[test]
+    fn a_client_has_a_certificate_and_its_own_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+        let made = rcgen::generate_simple_self_signed(vec!["client.example".to_owned()]).unwrap();
+        std::fs::write(&cert, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let with = |key| Settings { client_identity: Some((cert.clone(), key)), ..Settings::default() };
+        assert!(build(&with(key)).is_ok());
+        assert!(matches!(build(&with(cert.clone())), Err(SettingsError::Pem { variable: "BOUNDARY_CLIENT_KEY", .. })));
+    }
+
+    #[test]
     fn a_ca_file_without_a_certificate_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let settings = Settings { ca_cert: Some(file.path().to_owned()), ..Settings::default() };

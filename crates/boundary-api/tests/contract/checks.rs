@@ -1,6 +1,6 @@
 //! Versions, names, ids, unknown fields, aliases and lists.
 
-use crate::world::World;
+use crate::world::{Endpoint, World};
 use boundary_api::{Change, ErrorKind, ListOptions, ListToken, Meaning, NewAlias, TargetPatch};
 
 fn described(text: &str) -> TargetPatch {
@@ -75,6 +75,8 @@ pub(crate) async fn an_alias_is_as_good_as_an_id(world: &World) {
     assert_eq!(read.aliases.iter().map(|alias| alias.value.as_str()).collect::<Vec<_>>(), [value.as_str()]);
     let session = targets.authorize_session(&value).await.unwrap();
     assert_eq!(session.target_id, made.id);
+    let known = world.client.users().resolvable_aliases(&session.user_id).await.unwrap();
+    assert!(known.iter().any(|alias| alias.value == value && alias.destination_id == made.id), "{known:?}");
     let taken = aliases.create(&NewAlias::of_target(&value.to_uppercase(), &made.id)).await.unwrap_err();
 
     targets.delete(&made.id).await.unwrap();
@@ -82,6 +84,19 @@ pub(crate) async fn an_alias_is_as_good_as_an_id(world: &World) {
     aliases.delete(&alias.id).await.unwrap();
     assert_eq!((orphan.destination_id.as_str(), orphan.value.as_str()), ("", value.as_str()));
     assert_eq!(taken.kind(), Some(ErrorKind::NotUnique), "{taken}");
+}
+
+pub(crate) async fn workers_are_listed_without_pages(world: &World) {
+    if let Endpoint::Fake(fake) = &world.endpoint {
+        let tags = serde_json::json!({ "type": ["dev"] });
+        let worker =
+            serde_json::json!({ "scope_id": "global", "address": "127.0.0.1:9202", "type": "pki", "canonical_tags": tags });
+        fake.with(|store| store.insert("u_admin", "workers", worker));
+    }
+    let listing = world.client.workers().list_all(ListOptions::in_scope("global")).await.unwrap();
+    let worker = listing.items.first().unwrap();
+    assert!(worker.id.starts_with("w_") && worker.address.contains(':') && !worker.worker_type.is_empty(), "{worker:?}");
+    assert!(listing.list_token.is_none());
 }
 
 pub(crate) async fn lists_have_pages_and_refreshes(world: &World) {

@@ -42,6 +42,7 @@ async fn run_all(settings: &Settings, endpoint: &Endpoint) {
         checks::an_alias_is_as_good_as_an_id,
         checks::lists_have_pages_and_refreshes,
         checks::lists_are_filtered_and_recursive,
+        checks::workers_are_listed_without_pages,
         checks::a_list_token_of_something_else_is_told,
         sessions::a_session_is_authorized_listed_and_cancelled,
         sessions::a_stale_cancel_is_a_version_conflict,

@@ -27,11 +27,13 @@ impl Default for Store {
     fn default() -> Self {
         let admin = (ADMIN_TOKEN.to_owned(), "u_admin".to_owned());
         let users_by_token = BTreeMap::from([admin]);
-        Self { entries: Vec::new(), removed: Vec::new(), now: 0, grants_generation: 0, users_by_token }
+        let document = json!({ "id": "u_admin", "version": 1, "scope_id": "global" });
+        let user = Entry { plural: "users".to_owned(), document, owner: String::new(), changed: 0 };
+        Self { entries: vec![user], removed: Vec::new(), now: 0, grants_generation: 0, users_by_token }
     }
 }
 
-const PREFIXES: [(&str, &str); 10] = [
+const PREFIXES: [(&str, &str); 11] = [
     ("scopes", "o"),
     ("targets", "ttcp"),
     ("aliases", "alt"),
@@ -42,6 +44,7 @@ const PREFIXES: [(&str, &str); 10] = [
     ("auth-methods", "ampw"),
     ("credential-stores", "csst"),
     ("credentials", "credjson"),
+    ("workers", "w"),
 ];
 
 pub(crate) fn not_found() -> Answer {
@@ -68,6 +71,10 @@ impl Store {
             return error(403, "PermissionDenied", "Forbidden.");
         }
         match (verb, id.is_empty()) {
+            ("list", true) if plural == "workers" => (200, Some(json!({ "items": self.documents(plural) }))),
+            ("list-resolvable-aliases", false) => {
+                (200, Some(json!({ "items": self.documents("aliases"), "response_type": "complete" })))
+            }
             ("list", true) => self.list(&user, plural, &seen.query),
             ("create", true) => self.create(&user, plural, &seen.body),
             ("read", false) => (200, self.find(&id).map(|entry| entry.document.clone())),
@@ -79,6 +86,10 @@ impl Store {
 
     pub(crate) fn find(&mut self, id: &str) -> Option<&mut Entry> {
         self.entries.iter_mut().find(|entry| entry.document["id"] == id)
+    }
+
+    fn documents(&self, plural: &str) -> Vec<&Value> {
+        self.entries.iter().filter(|entry| entry.plural == plural).map(|entry| &entry.document).collect()
     }
 
     fn id_of_alias(&self, plural: &str, id: &str) -> String {
