@@ -123,3 +123,25 @@ async fn the_settings_reach_the_controller_through_each_form_of_token() {
         assert_eq!(fake.seen()[0].token.as_deref(), Some(ADMIN_TOKEN), "{text}");
     }
 }
+
+#[tokio::test]
+async fn an_item_that_changes_between_pages_is_listed_once_in_its_last_form() {
+    const FIRST: &str =
+        r#"{"items":[{"id":"ttcp_1","version":1},{"id":"ttcp_2","version":1}],"response_type":"delta","list_token":"a"}"#;
+    const LAST: &str = r#"{"items":[{"id":"ttcp_1","version":2}],"response_type":"complete","list_token":"b"}"#;
+    let (fake, world) = world().await;
+    for body in [FIRST, LAST] {
+        fake.next_fails(Fault::Says { status: 200, body });
+    }
+    let listing = world.client.targets().list_all(ListOptions::in_scope(&world.project_id)).await.unwrap();
+    let items: Vec<_> = listing.items.iter().map(|item| (item.id.as_str(), item.version)).collect();
+    assert_eq!(items, [("ttcp_1", 2), ("ttcp_2", 1)]);
+    let seen = fake.seen();
+    assert_eq!((seen[0].query.get("list_token"), seen[1].query["list_token"].as_str()), (None, "a"));
+
+    for body in [FIRST, FIRST] {
+        fake.next_fails(Fault::Says { status: 200, body });
+    }
+    let error = world.client.targets().list_all(ListOptions::in_scope(&world.project_id)).await.unwrap_err();
+    assert_eq!((error.meaning(), fake.seen().len()), (Meaning::Broken, 2), "the same token again leads nowhere");
+}
