@@ -35,6 +35,8 @@ pub struct WorldOptions {
     /// The agent's sleep between starting the child and its first read; the real one takes 1 s (amazon-ssm-agent
     /// session/shell/shell.go).
     pub agent_start_delay: Duration,
+    /// Whether the agent begins only when a client is there; the real one begins at once, and its first second makes up for it.
+    pub agent_waits_for_client: bool,
     /// The agent's sleep after each output message; the real one takes 1 ms.
     pub agent_pacing: Duration,
     /// How long the agent waits for acknowledgements when the child has ended; the real one waits 2 s.
@@ -65,6 +67,7 @@ impl Default for WorldOptions {
             kms: true,
             only_via_worker: true,
             agent_start_delay: Duration::from_millis(20),
+            agent_waits_for_client: false,
             agent_pacing: Duration::ZERO,
             agent_drain: Duration::from_secs(2),
             agent_ack_race: false,

@@ -117,10 +117,14 @@ fi;
 [ "$KSH_VERSION" ] && set -- env "$@";
 
 if [ $_m != base64 ]; then
+  # The agent reads the mark only a second after our start, and the size is the answer to it.
   if [ $_m = terminal ]; then
     for _j in 1 2 3 4 5 6 7 8 9 10; do
-      case $(stty size) in [1-9]*) break;; esac;
-      sleep 0.05 || break;
+      for _t in 1 2 3 4 5 6 7 8 9 10; do
+        _l=$(stty size) || break 2;
+        case $_l in [1-9]*) break 2;; esac;
+        sleep 0.02 || break 2;
+      done;
     done;
   fi;
   ( exec "$@" 2>&3 3>&- 4<&- );

@@ -85,6 +85,15 @@ fn a_resize_reaches_the_remote_program() {
 }
 
 #[test]
+fn a_program_starts_with_our_size_although_the_agent_reads_late() {
+    // The real agent's own second before its first read.
+    let setting = Setting::new(lab::WorldOptions { agent_start_delay: Duration::from_secs(1), ..lab::WorldOptions::default() });
+    let mut program = OnTerminal::wrapper(&setting, &["--", "stty", "size"]);
+    assert_eq!(program.exit_code(), Some(0), "{}", program.seen());
+    assert!(program.seen().contains("24 80"), "{}", program.seen());
+}
+
+#[test]
 fn ctrl_c_interrupts_the_remote_program_and_not_us() {
     let setting = Setting::rosa();
     let mut shell = shell(&setting);

@@ -100,6 +100,14 @@ struct Pumps {
 
 impl Agent {
     async fn live(&mut self) -> Ending {
+        if self.shared.options.agent_waits_for_client {
+            // The gateway's word that a client is there comes first.
+            match self.inbox.recv().await {
+                Some(ToAgent::Frame(_)) => {}
+                Some(ToAgent::Close) => return Ending::Normal,
+                Some(ToAgent::Die) | None => return Ending::Died,
+            }
+        }
         if let Some(failed) = self.handshake().await {
             return failed;
         }

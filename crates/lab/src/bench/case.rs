@@ -51,11 +51,14 @@ impl Case {
     }
 
     /// A world without the agent's fixed second and without its millisecond after each message: both are the same for all.
+    /// In the place of the second the agent waits for its client, or its first words would be lost, more often for a slow
+    /// client than for a quick one, and come again 200 ms later.
     pub(crate) fn world(self) -> WorldOptions {
         WorldOptions {
             kms: self == Self::OursKms,
             only_via_worker: false,
             agent_start_delay: Duration::ZERO,
+            agent_waits_for_client: true,
             stream_form: if self.is_plain() { StreamForm::Loopback } else { StreamForm::Aws },
             ..WorldOptions::default()
         }
