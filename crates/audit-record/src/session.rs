@@ -41,10 +41,16 @@ pub struct SessionStart {
     pub principal_arn: Option<String>,
     /// The Boundary session, when it is known.
     pub boundary_session_id: Option<String>,
-    /// How it is known: `token`, `given`, `discovered` or `unknown`.
+    /// How it is known: `token`, `given`, `authorized`, `discovered` or `unknown`.
     pub boundary_session_id_source: String,
-    /// The Boundary target, when the authorization token says it.
+    /// The Boundary target, when token or controller say it.
     pub boundary_target_id: Option<String>,
+    /// The Boundary user, when the controller says it.
+    #[serde(default)]
+    pub boundary_user_id: Option<String>,
+    /// The `X-Correlation-Id` of our requests to the controller, as in its audit events.
+    #[serde(default)]
+    pub boundary_correlation_id: Option<String>,
     /// The task's ARN.
     pub task_arn: String,
     /// The container's name.

@@ -39,6 +39,8 @@ pub struct Settings {
     pub region: Option<String>,
     /// PEM certificates that replace the system's roots; else `AWS_CA_BUNDLE`.
     pub ca_file: Option<PathBuf>,
+    /// Credentials that were handed to us; they replace every other source.
+    pub credentials: Option<Credentials>,
 }
 
 /// Why it is not known who we are.
@@ -158,7 +160,7 @@ fn region(settings: &Settings, selected: &Selected) -> Result<String, IdentityEr
 
 fn may_prompt(settings: &Settings, selected: &Selected) -> bool {
     let environment_wins = settings.profile.is_none() && profile::has_environment_credentials();
-    !environment_wins && selected.may_prompt()
+    !environment_wins && settings.credentials.is_none() && selected.may_prompt()
 }
 
 async fn sdk_config(settings: &Settings, region: &str, client: SharedHttpClient) -> SdkConfig {
@@ -170,7 +172,9 @@ async fn sdk_config(settings: &Settings, region: &str, client: SharedHttpClient)
         .http_client(client.clone())
         .timeout_config(timeouts)
         .identity_cache(IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT).build());
-    if let Some(profile) = &settings.profile {
+    if let Some(credentials) = &settings.credentials {
+        loader = loader.credentials_provider(credentials.clone());
+    } else if let Some(profile) = &settings.profile {
         loader = with_profile(loader, profile, region, client);
     }
     let config = loader.load().await;

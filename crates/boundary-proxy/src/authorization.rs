@@ -1,72 +1,22 @@
-//! The authorization token of a session: what it says, and the key that it holds.
+//! What the answer to `authorize-session` allows: one session, its workers, and the key pair that proves it.
 //!
-//! Base58 of a protobuf message `SessionAuthorizationData`; source: Boundary
-//! `internal/proto/controller/api/resources/targets/v1/target.proto`, and tokens of v0.21.2.
+//! Owns the authorization token's form: base58 of the protobuf message `SessionAuthorizationData` (source: Boundary
+//! `internal/proto/controller/api/resources/targets/v1/target.proto`). Asks no controller for one, connects nowhere.
 
-use crate::base58;
-use crate::protobuf::{Value, fields, put_bytes, put_number, put_timestamp, timestamp};
+use std::fmt;
+
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-/// Why a token says nothing. The texts never hold a part of it.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// It is not base58.
-    #[error("the authorization token is not base58 text")]
-    NotBase58,
-    /// It is no protobuf message, or one without a session id.
-    #[error("the authorization token holds no Boundary session id")]
-    NoSessionId,
-    /// It is the JSON form, damaged.
-    #[error("the authorization token looks like JSON but holds no token")]
-    Json,
-}
-
-/// What an authorization token says about its session.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct AuthorizationFields {
-    /// The session's id, `s_…`.
-    pub session_id: String,
-    /// The target's id, `ttcp_…`.
-    pub target_id: String,
-    /// When the session was made.
-    pub created_at: Option<Timestamp>,
-    /// When it expires.
-    pub expires_at: Option<Timestamp>,
-    /// How many connections it may have; -1 is any number.
-    pub connection_limit: i64,
-    /// Where it leads, `tcp://host:port`.
-    pub endpoint: String,
-    /// The workers that may carry it, `host:port`, in the controller's order.
-    pub workers: Vec<String>,
-    /// The session's certificate, DER.
-    pub certificate: Vec<u8>,
-    /// The certificate's key: Go's form of ed25519, 32 bytes of seed and 32 of public key.
-    pub private_key: Zeroizing<Vec<u8>>,
-}
-
-impl std::fmt::Debug for AuthorizationFields {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AuthorizationFields")
-            .field("session_id", &self.session_id)
-            .field("target_id", &self.target_id)
-            .field("expires_at", &self.expires_at)
-            .field("endpoint", &self.endpoint)
-            .field("workers", &self.workers)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A decoded authorization token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authorization(AuthorizationFields);
+use crate::base58;
+use crate::wire::{Fields, Value, WireError, decode_timestamp, encode_timestamp, put_bytes, put_int32, put_varint};
 
 const SESSION_ID: u64 = 10;
 const TARGET_ID: u64 = 20;
-const CREATED_TIME: u64 = 40;
 const TYPE: u64 = 80;
 const CONNECTION_LIMIT: u64 = 90;
+const ENDPOINT_PORT: u64 = 102;
 const EXPIRATION: u64 = 105;
 const CERTIFICATE: u64 = 120;
 const PRIVATE_KEY: u64 = 130;
@@ -74,142 +24,343 @@ const ENDPOINT: u64 = 141;
 const WORKER_INFO: u64 = 150;
 const WORKER_ADDRESS: u64 = 10;
 
-/// The longest worker address, in bytes.
-const ADDRESS_MAX: usize = 300;
+/// The longest id in bytes; Boundary's have 12 to 15.
+const MAX_ID_BYTES: usize = 64;
+
+/// The longest endpoint and worker address in bytes: a DNS name has 253 at most.
+const MAX_ADDRESS_BYTES: usize = 300;
+
+/// Why a token says nothing; the texts never hold a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It is not base58.
+    #[error("the authorization token is not base58 text")]
+    NotBase58,
+    /// It is no protobuf message, or a known field has a foreign form.
+    #[error("the authorization token is damaged")]
+    Damaged(#[source] WireError),
+    /// It names no session.
+    #[error("the authorization token holds no Boundary session id")]
+    NoSessionId,
+    /// It looks like the JSON item of `authorize-session` but holds no token.
+    #[error("the authorization token looks like JSON but holds no token")]
+    Json,
+}
+
+/// One authorized Boundary session.
+///
+/// Only the session id is certain; [`WorkerProxy::new`](crate::WorkerProxy::new) demands the rest. `Debug` shows neither
+/// certificate nor key, and both are wiped from memory on drop.
+#[derive(Clone)]
+pub struct Authorization {
+    session_id: String,
+    target_id: Option<String>,
+    expiration: Option<Timestamp>,
+    connection_limit: Option<u32>,
+    endpoint: Option<String>,
+    workers: Vec<String>,
+    certificate: Zeroizing<Vec<u8>>,
+    private_key: Zeroizing<Vec<u8>>,
+}
+
+/// What a controller puts into an authorization.
+pub struct AuthorizationFields {
+    /// The session's id, `s_…`.
+    pub session_id: String,
+    /// The target's id, `ttcp_…`.
+    pub target_id: Option<String>,
+    /// When the session expires.
+    pub expiration: Option<Timestamp>,
+    /// How many connections the session may open; without one, any number.
+    pub connection_limit: Option<u32>,
+    /// The URL that the session leads to, `tcp://host:port`.
+    pub endpoint: Option<String>,
+    /// The workers' addresses, `host:port`, the best first.
+    pub workers: Vec<String>,
+    /// The session's certificate, DER.
+    pub certificate: Vec<u8>,
+    /// The session's ed25519 key: the 32-byte seed, then the 32-byte public key.
+    pub private_key: Zeroizing<Vec<u8>>,
+}
 
 impl Authorization {
-    /// Reads a token: the bare text, or the JSON item of `authorize-session` that holds it.
+    /// Reads the bare token, or the whole JSON item of `authorize-session` that holds it.
     ///
     /// # Errors
-    /// [`TokenError`].
+    /// The text is no such token.
     pub fn decode(token: &SecretString) -> Result<Self, TokenError> {
         let text = token.expose_secret().trim();
-        let inner = if text.starts_with('{') { inner_token(text)? } else { Zeroizing::new(text.to_owned()) };
-        let bytes = base58::decode(&inner).ok_or(TokenError::NotBase58)?;
-        let mut said = AuthorizationFields::default();
-        for (number, value) in fields(&bytes) {
-            said.take(number, value);
-        }
-        if said.session_id.is_empty() { Err(TokenError::NoSessionId) } else { Ok(Self(said)) }
+        let bare = if text.starts_with('{') { inner_token(text)? } else { text };
+        Self::from_message(&base58::decode(bare).ok_or(TokenError::NotBase58)?)
     }
 
-    /// Writes the token that says this, as a controller does.
-    pub fn encode(said: &AuthorizationFields) -> SecretString {
-        let mut message = Zeroizing::new(Vec::with_capacity(4096));
-        put_bytes(&mut message, SESSION_ID, said.session_id.as_bytes());
-        put_bytes(&mut message, TARGET_ID, said.target_id.as_bytes());
-        if let Some(at) = said.created_at {
-            put_timestamp(&mut message, CREATED_TIME, at);
-        }
-        put_bytes(&mut message, TYPE, b"tcp");
-        put_number(&mut message, CONNECTION_LIMIT, said.connection_limit);
-        if let Some(at) = said.expires_at {
-            put_timestamp(&mut message, EXPIRATION, at);
-        }
-        put_bytes(&mut message, CERTIFICATE, &said.certificate);
-        put_bytes(&mut message, PRIVATE_KEY, &said.private_key);
-        put_bytes(&mut message, ENDPOINT, said.endpoint.as_bytes());
-        for worker in &said.workers {
+    /// Makes an authorization as a controller does.
+    ///
+    /// # Errors
+    /// The session id is none.
+    pub fn from_fields(fields: AuthorizationFields) -> Result<Self, TokenError> {
+        let made = Self {
+            session_id: fields.session_id,
+            target_id: fields.target_id,
+            expiration: fields.expiration,
+            connection_limit: fields.connection_limit,
+            endpoint: fields.endpoint,
+            workers: fields.workers,
+            certificate: Zeroizing::new(fields.certificate),
+            private_key: fields.private_key,
+        };
+        if is_session_id(&made.session_id) { Ok(made) } else { Err(TokenError::NoSessionId) }
+    }
+
+    /// Writes the bare token, as a controller does.
+    pub fn encode(&self) -> SecretString {
+        let room = 512 + self.certificate.len() + self.private_key.len() + self.workers.len() * MAX_ADDRESS_BYTES;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+        put_bytes(&mut bytes, SESSION_ID, self.session_id.as_bytes());
+        put_bytes(&mut bytes, TARGET_ID, self.target_id.as_deref().unwrap_or_default().as_bytes());
+        put_bytes(&mut bytes, TYPE, b"tcp");
+        put_int32(&mut bytes, CONNECTION_LIMIT, self.connection_limit.and_then(|limit| i32::try_from(limit).ok()).unwrap_or(-1));
+        put_varint(&mut bytes, ENDPOINT_PORT, u64::from(self.endpoint_port().unwrap_or_default()));
+        put_bytes(&mut bytes, EXPIRATION, &self.expiration.map(encode_timestamp).unwrap_or_default());
+        put_bytes(&mut bytes, CERTIFICATE, &self.certificate);
+        put_bytes(&mut bytes, PRIVATE_KEY, &self.private_key);
+        put_bytes(&mut bytes, ENDPOINT, self.endpoint.as_deref().unwrap_or_default().as_bytes());
+        for worker in &self.workers {
             let mut info = Vec::new();
             put_bytes(&mut info, WORKER_ADDRESS, worker.as_bytes());
-            put_bytes(&mut message, WORKER_INFO, &info);
+            put_bytes(&mut bytes, WORKER_INFO, &info);
         }
-        SecretString::from(base58::encode(&message).to_string())
+        SecretString::from(base58::encode(&bytes).as_str())
     }
 
-    /// What the token says. Ids are ids; the endpoint is a remote text and may hold anything.
-    pub fn said(&self) -> &AuthorizationFields {
-        &self.0
+    /// Names the session.
+    pub fn session_id(&self) -> &str {
+        &self.session_id
     }
-}
 
-impl AuthorizationFields {
-    fn take(&mut self, number: u64, value: Value<'_>) {
-        let id = || value.text().filter(|id| is_resource_id(id)).unwrap_or_default().to_owned();
+    /// Names the target.
+    pub fn target_id(&self) -> Option<&str> {
+        self.target_id.as_deref()
+    }
+
+    /// Tells when the session expires.
+    pub fn expiration(&self) -> Option<Timestamp> {
+        self.expiration
+    }
+
+    /// Counts the connections that the session may open in all; none means any number.
+    pub fn connection_limit(&self) -> Option<u32> {
+        self.connection_limit
+    }
+
+    /// Tells the URL that the session leads to, `tcp://host:port`, sanitised.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    /// Lists the workers' addresses, `host:port`, the best first.
+    pub fn workers(&self) -> &[String] {
+        &self.workers
+    }
+
+    /// Shows the session's certificate, DER; empty if the token held none.
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    pub(crate) fn private_key(&self) -> &[u8] {
+        &self.private_key
+    }
+
+    fn endpoint_port(&self) -> Option<u16> {
+        self.endpoint.as_deref()?.rsplit_once(':')?.1.parse().ok()
+    }
+
+    fn from_message(bytes: &[u8]) -> Result<Self, TokenError> {
+        let mut read = Self::nothing();
+        for field in Fields::new(bytes) {
+            field.and_then(|(number, value)| read.take(number, value)).map_err(TokenError::Damaged)?;
+        }
+        if read.session_id.is_empty() { Err(TokenError::NoSessionId) } else { Ok(read) }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            session_id: String::new(),
+            target_id: None,
+            expiration: None,
+            connection_limit: None,
+            endpoint: None,
+            workers: Vec::new(),
+            certificate: Zeroizing::default(),
+            private_key: Zeroizing::default(),
+        }
+    }
+
+    fn take(&mut self, number: u64, value: Value<'_>) -> Result<(), WireError> {
         match number {
-            SESSION_ID => self.session_id = id(),
-            TARGET_ID => self.target_id = id(),
-            CREATED_TIME => self.created_at = value.bytes().and_then(timestamp),
-            EXPIRATION => self.expires_at = value.bytes().and_then(timestamp),
-            CONNECTION_LIMIT => self.connection_limit = value.signed().unwrap_or_default(),
-            CERTIFICATE => self.certificate = value.bytes().unwrap_or_default().to_vec(),
-            PRIVATE_KEY => self.private_key = Zeroizing::new(value.bytes().unwrap_or_default().to_vec()),
-            ENDPOINT => value.text().unwrap_or_default().clone_into(&mut self.endpoint),
-            WORKER_INFO => self.workers.extend(value.bytes().and_then(worker_address)),
+            SESSION_ID => self.session_id = id(number, value, is_session_id)?.unwrap_or_default(),
+            TARGET_ID => self.target_id = id(number, value, is_resource_id)?,
+            CONNECTION_LIMIT => self.connection_limit = u32::try_from(value.int32(number)?).ok().filter(|limit| *limit > 0),
+            EXPIRATION => self.expiration = Some(decode_timestamp(value.bytes(number)?)?),
+            CERTIFICATE => self.certificate = Zeroizing::new(value.bytes(number)?.to_vec()),
+            PRIVATE_KEY => self.private_key = Zeroizing::new(value.bytes(number)?.to_vec()),
+            ENDPOINT => self.endpoint = Some(cli_kit::printable(value.text(number)?, MAX_ADDRESS_BYTES)),
+            WORKER_INFO => self.workers.extend(worker_address(value.bytes(number)?)?),
             _ => {}
         }
+        Ok(())
     }
 }
 
-fn inner_token(json: &str) -> Result<Zeroizing<String>, TokenError> {
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorization")
+            .field("session_id", &self.session_id)
+            .field("target_id", &self.target_id)
+            .field("expiration", &self.expiration)
+            .field("connection_limit", &self.connection_limit)
+            .field("endpoint", &self.endpoint)
+            .field("workers", &self.workers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AuthorizationFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationFields").field("session_id", &self.session_id).finish_non_exhaustive()
+    }
+}
+
+fn id(number: u64, value: Value<'_>, accept: fn(&str) -> bool) -> Result<Option<String>, WireError> {
+    let text = value.text(number)?;
+    Ok(accept(text).then(|| text.to_owned()))
+}
+
+/// Finds the token in the JSON item without making a copy of it.
+fn inner_token(json: &str) -> Result<&str, TokenError> {
     #[derive(serde::Deserialize)]
-    struct Item {
-        authorization_token: String,
+    struct Item<'a> {
+        #[serde(borrow)]
+        authorization_token: &'a str,
     }
-    serde_json::from_str::<Item>(json).map(|item| Zeroizing::new(item.authorization_token)).map_err(|_| TokenError::Json)
+    serde_json::from_str::<Item<'_>>(json).map(|item| item.authorization_token).map_err(|_| TokenError::Json)
 }
 
-fn worker_address(info: &[u8]) -> Option<String> {
-    let (_, address) = fields(info).find(|(number, _)| *number == WORKER_ADDRESS)?;
-    let printable = |text: &&str| text.len() <= ADDRESS_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
-    address.text().filter(printable).map(str::to_owned)
+/// A worker address of a foreign form is left out: the others may do.
+fn worker_address(info: &[u8]) -> Result<Option<String>, WireError> {
+    let mut address = None;
+    for field in Fields::new(info) {
+        if let (WORKER_ADDRESS, value) = field? {
+            address = Some(value.text(WORKER_ADDRESS)?);
+        }
+    }
+    let fits = |text: &&str| text.len() <= MAX_ADDRESS_BYTES && text.bytes().all(|b| b.is_ascii_graphic());
+    Ok(address.filter(fits).map(str::to_owned))
+}
+
+fn is_session_id(id: &str) -> bool {
+    id.len() > 2 && id.starts_with("s_") && is_resource_id(id)
 }
 
 fn is_resource_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    id.len() <= MAX_ID_BYTES && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn said() -> AuthorizationFields {
-        AuthorizationFields {
-            session_id: "s_1234567890".to_owned(),
-            target_id: "ttcp_1234567890".to_owned(),
-            created_at: Timestamp::from_second(1_700_000_000).ok(),
-            expires_at: Timestamp::from_second(1_700_003_600).ok(),
-            connection_limit: -1,
-            endpoint: "tcp://ssmmessages.eu-west-1.amazonaws.com:443".to_owned(),
-            workers: vec!["worker-a.example:9202".to_owned(), "worker-b.example:9202".to_owned()],
-            certificate: vec![0x30, 0x82, 1],
-            private_key: Zeroizing::new(vec![0xab; 64]),
-        }
+    fn authorization() -> Authorization {
+        Authorization::from_fields(AuthorizationFields {
+            session_id: "s_1234567890".into(),
+            target_id: Some("ttcp_1234567890".into()),
+            expiration: "2026-11-21T04:11:57.922036Z".parse().ok(),
+            connection_limit: None,
+            endpoint: Some("tcp://gateway.example:443".into()),
+            workers: vec!["worker.example:9202".into(), "[::1]:9202".into()],
+            certificate: b"certificate-bytes".to_vec(),
+            private_key: Zeroizing::new(b"private-key-bytes".to_vec()),
+        })
+        .unwrap()
+    }
+
+    fn token() -> String {
+        authorization().encode().expose_secret().to_owned()
+    }
+
+    fn decode(text: &str) -> Result<Authorization, TokenError> {
+        Authorization::decode(&SecretString::from(text))
     }
 
     #[test]
-    fn both_forms_of_a_token_say_the_same() {
-        let token = Authorization::encode(&said());
-        assert_eq!(Authorization::decode(&token).unwrap().said(), &said());
-        let json = format!(r#"{{"session_id":"s_x","authorization_token":"{}"}}"#, token.expose_secret());
-        assert_eq!(Authorization::decode(&SecretString::from(json)).unwrap().said(), &said());
+    fn a_token_says_all_that_was_put_in() {
+        let read = decode(&format!(" {}\n", token())).unwrap();
+        assert_eq!(read.session_id(), "s_1234567890");
+        assert_eq!(read.target_id(), Some("ttcp_1234567890"));
+        assert_eq!(read.expiration(), authorization().expiration());
+        assert_eq!(read.connection_limit(), None);
+        assert_eq!(read.endpoint(), Some("tcp://gateway.example:443"));
+        assert_eq!(read.workers(), ["worker.example:9202", "[::1]:9202"]);
+        assert_eq!((read.certificate(), read.private_key()), (&b"certificate-bytes"[..], &b"private-key-bytes"[..]));
+        let limited = Authorization { connection_limit: Some(3), ..read };
+        assert_eq!(Authorization::decode(&limited.encode()).unwrap().connection_limit(), Some(3));
     }
 
     #[test]
-    fn the_key_does_not_show() {
-        let shown = format!("{:?}", Authorization(said()));
-        assert!(shown.contains("s_1234567890") && !shown.contains("171") && !shown.contains("ab"), "{shown}");
+    fn the_json_item_holds_the_token_too() {
+        let json = format!("{{\"session_id\":\"s_other\",\"authorization_token\":\"{}\"}}", token());
+        assert_eq!(decode(&json).unwrap().session_id(), "s_1234567890");
     }
 
     #[test]
     fn a_hostile_token_is_refused_without_being_quoted() {
-        for bad in ["", "not base58 0OIl!", "{}", "1111", "{\"authorization_token\":5}"] {
-            let error = Authorization::decode(&SecretString::from(bad.to_owned())).unwrap_err();
+        for (text, expected) in [
+            ("", TokenError::NoSessionId),
+            ("not base58 0OIl!", TokenError::NotBase58),
+            ("{}", TokenError::Json),
+            ("{\"authorization_token\":5}", TokenError::Json),
+            ("1111", TokenError::NoSessionId),
+        ] {
+            let error = decode(text).unwrap_err();
+            assert_eq!(error, expected, "{text}");
             assert!(!error.to_string().contains("0OIl"));
         }
-        let mut odd = said();
-        odd.workers = vec!["a\u{1b}[2J:1".to_owned(), "ok:1".to_owned()];
-        odd.target_id = "ttcp_\n".to_owned();
-        let read = Authorization::decode(&Authorization::encode(&odd)).unwrap();
-        assert_eq!((read.said().workers.as_slice(), read.said().target_id.as_str()), (["ok:1".to_owned()].as_slice(), ""));
     }
 
     #[test]
-    fn a_token_that_ends_anywhere_is_no_panic() {
-        let token = Authorization::encode(&said());
-        let bytes = base58::decode(token.expose_secret()).unwrap();
-        for cut in 0..bytes.len() {
-            let _ = Authorization::decode(&SecretString::from(base58::encode(&bytes[..cut]).to_string()));
+    fn cut_and_changed_messages_never_panic() {
+        let valid = base58::decode(&token()).unwrap();
+        for cut in 0..valid.len() {
+            let mut changed = valid.to_vec();
+            changed[cut] ^= 0xff;
+            let _ = (Authorization::from_message(&valid[..cut]), Authorization::from_message(&changed));
         }
+        assert!(matches!(Authorization::from_message(&valid[..valid.len() - 1]), Err(TokenError::Damaged(_))));
+    }
+
+    #[test]
+    fn foreign_ids_and_addresses_are_left_out() {
+        let hostile = Authorization {
+            target_id: Some("ttcp_\u{1b}[2J".into()),
+            endpoint: Some("tcp://\u{1b}[2J".into()),
+            workers: vec!["worker\n:1".into(), "ok:1".into()],
+            ..authorization()
+        };
+        let read = Authorization::decode(&hostile.encode()).unwrap();
+        assert_eq!((read.target_id(), read.workers()), (None, &["ok:1".to_owned()][..]));
+        assert!(!read.endpoint().unwrap().contains('\u{1b}'));
+        for id in ["s_", "ttcp_1", "s_a b", &format!("s_{}", "a".repeat(80))] {
+            let fields = Authorization { session_id: id.into(), ..authorization() };
+            assert_eq!(Authorization::decode(&fields.encode()).unwrap_err(), TokenError::NoSessionId);
+        }
+    }
+
+    #[test]
+    fn debug_shows_neither_certificate_nor_key() {
+        let shown = format!("{:?}", authorization());
+        assert!(shown.contains("s_1234567890") && shown.contains("worker.example"));
+        let numbers = format!("{:?}", b"private-key-bytes");
+        assert!(!shown.contains("bytes") && !shown.contains(numbers.trim_matches(['[', ']'])));
     }
 }

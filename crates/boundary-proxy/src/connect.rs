@@ -1,345 +1,310 @@
-//! Opens connections through a session's workers. Owns the order of the steps, their time limits, and what a refusal means.
+//! Opens connections of one session through its workers, in the order of the authorization.
+//!
+//! Owns the way TCP → TLS → WebSocket → handshake, its time limits, and the token that makes this process the session's one
+//! user. Carries no bytes. Source: Boundary `api/proxy/websocket.go`, `internal/daemon/worker/handler.go`.
 
-use crate::authorization::{Authorization, AuthorizationFields};
-use crate::connection::{Connection, Socket};
-use crate::handshake::{ClientHandshake, HandshakeResult, PATH, SUBPROTOCOL, TOFU_TOKEN_LENGTH};
-use crate::pair::stream_through;
-use crate::tls::{TlsError, client_config};
-use aws_lc_rs::rand::SystemRandom;
-use cli_kit::printable;
-use futures_util::{SinkExt as _, StreamExt as _};
-use jiff::Timestamp;
-use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, ClientConfig};
+use std::fmt;
+use std::future::Future;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::BufReader;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message};
+use zeroize::Zeroizing;
 
-/// The time for one worker's TCP connection, and again for its TLS and handshake. A worker asks its controller meanwhile.
-const STEP_LIMIT: Duration = Duration::from_secs(10);
+use crate::authorization::Authorization;
+use crate::connection::Connection;
+use crate::error::{ConnectError, ProtocolError, Reason, Step};
+use crate::socket::LastEnd;
+use crate::tls::{CredentialError, client_tls};
+use crate::wire::{ClientHandshake, Command, HandshakeResult, TOFU_TOKEN_BYTES};
 
-/// Workers of v0.21 lose the first byte of a handshake that comes within microseconds of their answer to the upgrade
-/// (`internal/daemon/worker/internal/metric/proxy_ws.go`, measured: one in ten on loopback).
-const BEFORE_HANDSHAKE: Duration = Duration::from_millis(3);
+/// The subprotocol of the worker's WebSocket.
+///
+/// Source: Boundary `globals/globals.go`.
+pub const SUBPROTOCOL: &str = "boundary-tcp-proxy-v1";
 
-/// Before a handshake that got lost all the same is tried once more.
-const BEFORE_RETRY: Duration = Duration::from_millis(100);
+/// The path of the worker's WebSocket.
+pub const PROXY_PATH: &str = "/v1/proxy";
 
-/// The length of a port's default, when an address names none.
-const DEFAULT_PORT: u16 = 9202;
+/// The time for name resolution and TCP: a lost SYN is repeated after 1, 3 and 7 s.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why there is no connection through a worker.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The token names no worker.
-    #[error("the session names no worker")]
-    NoWorker,
-    /// The worker's address cannot be reached.
-    #[error("reach the Boundary worker {worker}")]
-    Unreachable {
-        /// Its address.
-        worker: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// No answer in time.
-    #[error("no answer from the Boundary worker {worker} within {} s", STEP_LIMIT.as_secs())]
-    TimedOut {
-        /// Its address.
-        worker: String,
-    },
-    /// The worker does not know the session, or its controller does not: it has ended, was canceled, or never was.
-    #[error("the Boundary worker {worker} does not accept the session: it has ended, or its credentials are refused")]
-    NotAuthorized {
-        /// Its address.
-        worker: String,
-    },
-    /// Another client owns the session: the first to connect does.
-    #[error("the Boundary session is in use by another program")]
-    InUse,
-    /// The session may have no more connections.
-    #[error("the Boundary worker refuses another connection: {reason}")]
-    Refused {
-        /// The worker's words, made printable.
-        reason: String,
-    },
-    /// What answers is no worker of this session.
-    #[error("talk TLS with the Boundary worker {worker}")]
-    Tls {
-        /// Its address.
-        worker: String,
-        /// What TLS said.
-        source: io::Error,
-    },
-    /// The WebSocket or the handshake went wrong.
-    #[error("the Boundary worker {worker} answers otherwise than a worker does: {reason}")]
-    Protocol {
-        /// Its address.
-        worker: String,
-        /// What happened, made printable.
-        reason: String,
-    },
-    /// The connection ended in the middle of the handshake.
-    #[error("the Boundary worker {worker} closed the connection during the handshake")]
-    Lost {
-        /// Its address.
-        worker: String,
-    },
-}
+/// The time for TLS, in which the worker asks its controller for the session.
+const TLS_TIMEOUT: Duration = Duration::from_secs(15);
 
-impl ConnectError {
-    /// Whether the session itself is refused, so that another try or another worker will not help.
-    pub fn is_final(&self) -> bool {
-        matches!(self, Self::NotAuthorized { .. } | Self::InUse | Self::Refused { .. } | Self::NoWorker)
-    }
+/// The time for the upgrade, which asks nobody.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// Whether the session has ended or was canceled, as far as the worker tells.
-    pub fn is_session_over(&self) -> bool {
-        matches!(self, Self::NotAuthorized { .. } | Self::Refused { .. })
-    }
-}
+/// The time for the handshake, in which the worker asks its controller twice.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The way through one session's workers. The first connection makes this process the session's owner.
-#[derive(Debug)]
+/// The wait between the upgrade's answer and the handshake.
+///
+/// A worker that takes over its connection right behind that answer loses the first byte if it comes within microseconds
+/// (measured with 0.21.2 on loopback: 12 of 210 handshakes without the wait, none of 220 with it).
+const TAKE_OVER_PAUSE: Duration = Duration::from_millis(2);
+
+/// The same wait when a handshake got lost all the same, as on a busy worker.
+const PATIENT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The socket's read buffer in bytes: rustls alone would ask the kernel for 4 KiB at a time.
+const SOCKET_BUFFER_BYTES: usize = 64 * 1024;
+
+/// The longest message that is taken from a worker, in bytes; Boundary's workers write 32 KiB.
+const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// The WebSocket to a worker.
+pub(crate) type WorkerStream = WebSocketStream<TlsStream<BufReader<TcpStream>>>;
+
+/// The client's side of one session: the one process that may use it.
 pub struct WorkerProxy {
     authorization: Authorization,
     tls: Arc<ClientConfig>,
-    tofu_token: String,
-    last_error: Mutex<Option<String>>,
+    tofu_token: Zeroizing<String>,
+    none_left: AtomicBool,
+    pub(crate) last_end: LastEnd,
 }
 
-/// What the client wants of a worker.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Command {
-    Connect,
-    Cancel,
+/// Why a session cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The authorization names no worker.
+    #[error("find a worker in the authorization")]
+    NoWorker,
+    /// The authorization's key pair cannot be used.
+    #[error("prove the Boundary session")]
+    Credentials(#[from] CredentialError),
+    /// The system gave no random bytes.
+    #[error("draw a random token")]
+    Random,
 }
 
 impl WorkerProxy {
-    /// Takes over a session's authorization.
+    /// Prepares the use of a session; connects nowhere yet.
     ///
     /// # Errors
-    /// When its certificate or key is of no use.
-    pub fn new(authorization: Authorization) -> Result<Self, TlsError> {
-        let tls = client_config(authorization.said())?;
-        Ok(Self { authorization, tls, tofu_token: tofu_token(), last_error: Mutex::default() })
+    /// The authorization lacks a worker or a usable key pair.
+    pub fn new(authorization: Authorization) -> Result<Self, SetupError> {
+        if authorization.workers().is_empty() {
+            return Err(SetupError::NoWorker);
+        }
+        let tls = client_tls(&authorization)?;
+        Ok(Self {
+            authorization,
+            tls,
+            tofu_token: random_token()?,
+            none_left: AtomicBool::new(false),
+            last_end: LastEnd::default(),
+        })
     }
 
-    /// What the token says.
-    pub fn session(&self) -> &AuthorizationFields {
-        self.authorization.said()
+    /// Shows the session's authorization.
+    pub fn authorization(&self) -> &Authorization {
+        &self.authorization
     }
 
-    /// When the session expires.
-    pub fn expires_at(&self) -> Option<Timestamp> {
-        self.session().expires_at
-    }
-
-    /// Opens one more connection, through the first worker that can be reached.
+    /// Opens a connection through the first worker that carries it. The first one makes the session active.
+    ///
+    /// The worker dials the endpoint only after this: an endpoint that cannot be reached ends the connection at once.
     ///
     /// # Errors
-    /// [`ConnectError`]: of the last worker tried, or the first that refuses the session itself.
+    /// A refusal of the session at once; else what the worker said that was the last to answer at all.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection; the session's connection count may have grown.
     pub async fn connect(&self) -> Result<Connection, ConnectError> {
-        let opened = self.try_workers(Command::Connect).await;
-        let error = opened.as_ref().err().map(|error| cli_kit::chain_text(error));
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
-        opened?.ok_or(ConnectError::NoWorker)
+        let opened = self.through_workers(Command::Connect).await?;
+        match opened.answer {
+            Answer::Carries(result) => {
+                self.none_left.store(result.connections_left == 0, Ordering::Relaxed);
+                tracing::debug!(worker = opened.worker, connections_left = result.connections_left, "connected through a worker");
+                Ok(Connection::new(opened.stream, opened.worker, &result))
+            }
+            Answer::Cancelled => Err(unexpected(opened.worker)),
+        }
     }
 
-    /// Opens one more connection and returns a local socket whose bytes go through it.
+    /// Ends the session, as a client does that is done with it.
     ///
     /// # Errors
-    /// As [`WorkerProxy::connect`]; a loopback connection that cannot be made is [`ConnectError::Unreachable`].
-    pub async fn connect_tcp(&self) -> Result<TcpStream, ConnectError> {
-        let connection = self.connect().await?;
-        let worker = connection.worker().to_owned();
-        stream_through(connection).await.map_err(|source| ConnectError::Unreachable { worker, source })
-    }
-
-    /// Why the last [`WorkerProxy::connect`] failed, if it did.
-    pub fn last_error(&self) -> Option<String> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Asks to cancel the session: its connections are cut, and its record ends.
-    ///
-    /// # Errors
-    /// As [`WorkerProxy::connect`].
+    /// As [`connect`](Self::connect); [`ConnectError::SessionRefused`] means that it has ended already.
     pub async fn cancel(&self) -> Result<(), ConnectError> {
-        self.try_workers(Command::Cancel).await.map(drop)
+        let opened = self.through_workers(Command::CancelSession).await?;
+        match opened.answer {
+            Answer::Cancelled => Ok(()),
+            Answer::Carries(_) => Err(unexpected(opened.worker)),
+        }
     }
 
-    async fn try_workers(&self, command: Command) -> Result<Option<Connection>, ConnectError> {
-        let mut last = ConnectError::NoWorker;
-        for worker in &self.session().workers {
-            match self.try_worker(worker, command).await {
-                Err(error) if !error.is_final() => {
-                    tracing::debug!(worker, error = %cli_kit::chain_text(&error), "worker not used");
-                    last = error;
+    async fn through_workers(&self, command: Command) -> Result<Opened<'_>, ConnectError> {
+        let mut failure = None;
+        for worker in self.authorization.workers() {
+            let error = match self.through(worker, command).await {
+                Err(error) if !error.is_final() => error,
+                settled => return settled,
+            };
+            tracing::debug!(worker, error = cli_kit::chain_text(&error), "a worker does not do");
+            failure = Some(more_telling(failure, error));
+        }
+        let none = || ConnectError::Unreachable { workers: String::new(), source: io::ErrorKind::AddrNotAvailable.into() };
+        Err(failure.unwrap_or_else(none))
+    }
+
+    /// Tries a worker, twice if the handshake got lost: it has no effect then.
+    async fn through<'a>(&self, worker: &'a str, command: Command) -> Result<Opened<'a>, ConnectError> {
+        match self.open(worker, command, TAKE_OVER_PAUSE).await {
+            Err(ConnectError::HandshakeLost { .. }) => self.open(worker, command, PATIENT_PAUSE).await,
+            settled => settled,
+        }
+    }
+
+    async fn open<'a>(&self, worker: &'a str, command: Command, pause: Duration) -> Result<Opened<'a>, ConnectError> {
+        let tcp = timeout(CONNECT_TIMEOUT, dial(worker)).await.unwrap_or_else(|elapsed| Err(elapsed.into()));
+        let tcp = tcp.map_err(|source| ConnectError::Unreachable { workers: worker.to_owned(), source })?;
+        let tls = self.encrypt(worker, tcp);
+        let tls = bounded(worker, Step::Tls, TLS_TIMEOUT, tls).await?.map_err(|error| ConnectError::from_tls(worker, error))?;
+        let stream = bounded(worker, Step::Upgrade, UPGRADE_TIMEOUT, upgrade(worker, tls)).await?;
+        let mut stream = stream.map_err(|error| ConnectError::from_upgrade(worker, error))?;
+        sleep(pause).await;
+        let answer =
+            bounded(worker, Step::Handshake, HANDSHAKE_TIMEOUT, self.shake_hands(worker, command, &mut stream)).await??;
+        Ok(Opened { stream, worker, answer })
+    }
+
+    async fn encrypt(&self, worker: &str, tcp: TcpStream) -> io::Result<TlsStream<BufReader<TcpStream>>> {
+        let host = host_of(worker).to_owned();
+        let name = ServerName::try_from(host).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let buffered = BufReader::with_capacity(SOCKET_BUFFER_BYTES, tcp);
+        TlsConnector::from(Arc::clone(&self.tls)).connect(name, buffered).await
+    }
+
+    async fn shake_hands(&self, worker: &str, command: Command, stream: &mut WorkerStream) -> Result<Answer, ConnectError> {
+        let handshake = ClientHandshake { tofu_token: self.tofu_token.clone(), command };
+        let sent = stream.send(Message::Binary(Bytes::from(handshake.encode()))).await;
+        if sent.is_err() {
+            return Err(ConnectError::HandshakeLost { worker: worker.to_owned(), reason: None });
+        }
+        let protocol = |source| ConnectError::Protocol { worker: worker.to_owned(), source };
+        loop {
+            match stream.next().await {
+                Some(Ok(Message::Binary(bytes))) => {
+                    let result = HandshakeResult::decode(&bytes);
+                    return result.map(Answer::Carries).map_err(|error| protocol(ProtocolError::Result(error)));
                 }
-                other => return other,
+                Some(Ok(Message::Close(frame))) => return self.read_close(worker, command, Reason::close(frame.as_ref())),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Text(_) | Message::Frame(_))) => return Err(protocol(ProtocolError::Unexpected)),
+                Some(Err(tungstenite::Error::Capacity(error))) => {
+                    return Err(protocol(ProtocolError::WebSocket(Box::new(error.into()))));
+                }
+                Some(Err(_)) | None => return Err(ConnectError::HandshakeLost { worker: worker.to_owned(), reason: None }),
             }
         }
-        Err(last)
     }
 
-    /// One worker, with one more try when it lost the handshake.
-    async fn try_worker(&self, worker: &str, command: Command) -> Result<Option<Connection>, ConnectError> {
-        match self.open(worker, command).await {
-            Err(ConnectError::Lost { .. }) => {
-                tokio::time::sleep(BEFORE_RETRY).await;
-                self.open(worker, command).await
-            }
-            other => other,
+    fn read_close(&self, worker: &str, command: Command, reason: Reason) -> Result<Answer, ConnectError> {
+        if command == Command::CancelSession && reason.is_normal() {
+            return Ok(Answer::Cancelled);
         }
-    }
-
-    async fn open(&self, worker: &str, command: Command) -> Result<Option<Connection>, ConnectError> {
-        let timed_out = |_| ConnectError::TimedOut { worker: worker.to_owned() };
-        let tcp = timeout(STEP_LIMIT, dial(worker)).await.map_err(timed_out)?;
-        let tcp = tcp.map_err(|source| ConnectError::Unreachable { worker: worker.to_owned(), source })?;
-        timeout(STEP_LIMIT, self.greet(tcp, worker, command)).await.map_err(timed_out)?
-    }
-
-    async fn greet(&self, tcp: TcpStream, worker: &str, command: Command) -> Result<Option<Connection>, ConnectError> {
-        let (host, _) = split_address(worker);
-        let name = ServerName::try_from(host.to_owned()).or_else(|_| ServerName::try_from("worker"));
-        let name = name.map_err(|_| protocol(worker, "its name is none"))?;
-        let connector = TlsConnector::from(Arc::clone(&self.tls));
-        let tls = connector.connect(name, tcp).await.map_err(|source| tls_error(worker, source))?;
-        let mut socket = upgrade(tls, worker).await?;
-        let cancel = command == Command::Cancel;
-        let handshake = ClientHandshake { tofu_token: self.tofu_token.clone(), cancel };
-        tokio::time::sleep(BEFORE_HANDSHAKE).await;
-        socket.send(Message::Binary(handshake.encode().into())).await.map_err(|error| lost_or(worker, error))?;
-        let answer = read_answer(&mut socket, worker).await?;
-        match answer {
-            Answer::Result(result) => Ok(Some(Connection::new(socket, worker.to_owned(), result))),
-            Answer::Closed(frame) if cancel && frame.code == CloseCode::Normal => Ok(None),
-            Answer::Closed(frame) => Err(refusal(worker, &frame)),
-        }
+        Err(ConnectError::from_close(worker, reason, self.none_left.load(Ordering::Relaxed)))
     }
 }
 
-/// What a worker says to a handshake.
+impl fmt::Debug for WorkerProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerProxy").field("authorization", &self.authorization).finish_non_exhaustive()
+    }
+}
+
+/// What a worker answers to a handshake that it accepts.
 enum Answer {
-    Result(HandshakeResult),
-    Closed(CloseFrame),
+    Carries(HandshakeResult),
+    Cancelled,
 }
 
+struct Opened<'a> {
+    stream: WorkerStream,
+    worker: &'a str,
+    answer: Answer,
+}
+
+fn unexpected(worker: &str) -> ConnectError {
+    ConnectError::Protocol { worker: worker.to_owned(), source: ProtocolError::Unexpected }
+}
+
+/// Keeps the failure of the worker that was reached; all that were not become one.
+fn more_telling(before: Option<ConnectError>, error: ConnectError) -> ConnectError {
+    match (before, error) {
+        (Some(ConnectError::Unreachable { workers, .. }), ConnectError::Unreachable { workers: worker, source }) => {
+            ConnectError::Unreachable { workers: format!("{workers}, {worker}"), source }
+        }
+        (Some(told), ConnectError::Unreachable { .. }) => told,
+        (_, error) => error,
+    }
+}
+
+async fn bounded<T>(worker: &str, step: Step, within: Duration, work: impl Future<Output = T>) -> Result<T, ConnectError> {
+    timeout(within, work).await.map_err(|_| ConnectError::TimedOut { worker: worker.to_owned(), step, within })
+}
+
+/// Tries the addresses of a name in turn; each gets its share of the time, so that a dead one leaves some to the next.
 async fn dial(worker: &str) -> io::Result<TcpStream> {
-    let (host, port) = split_address(worker);
-    let tcp = TcpStream::connect((host, port)).await?;
-    tcp.set_nodelay(true)?;
-    Ok(tcp)
-}
-
-/// Splits `host:port`, `[v6]:port` or a bare host.
-fn split_address(worker: &str) -> (&str, u16) {
-    let (host, port) = match worker.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().unwrap_or(DEFAULT_PORT)),
-        _ => (worker, DEFAULT_PORT),
-    };
-    (host.trim_start_matches('[').trim_end_matches(']'), port)
-}
-
-async fn upgrade(tls: TlsStream<TcpStream>, worker: &str) -> Result<Socket, ConnectError> {
-    let wrong = |_| protocol(worker, "its address makes no request");
-    let mut request = format!("ws://{worker}{PATH}").into_client_request().map_err(wrong)?;
-    request
-        .headers_mut()
-        .insert("Sec-WebSocket-Protocol", tokio_tungstenite::tungstenite::http::HeaderValue::from_static(SUBPROTOCOL));
-    let config =
-        WebSocketConfig::default().read_buffer_size(64 * 1024).write_buffer_size(64 * 1024).max_message_size(Some(1 << 20));
-    match tokio_tungstenite::client_async_with_config(request, tls, Some(config)).await {
-        Ok((socket, _)) => Ok(socket),
-        // The worker answers 500 when it does not know the session.
-        Err(WsError::Http(response)) if response.status().is_server_error() => {
-            Err(ConnectError::NotAuthorized { worker: worker.to_owned() })
-        }
-        Err(WsError::Http(response)) => Err(protocol(worker, &format!("HTTP {}", response.status().as_u16()))),
-        // With TLS 1.3 a refused certificate shows only here.
-        Err(WsError::Io(source)) => Err(tls_error(worker, source)),
-        Err(error) => Err(lost_or(worker, error)),
-    }
-}
-
-async fn read_answer(socket: &mut Socket, worker: &str) -> Result<Answer, ConnectError> {
-    loop {
-        match socket.next().await {
-            Some(Ok(Message::Binary(message))) => {
-                return HandshakeResult::decode(&message)
-                    .map(Answer::Result)
-                    .ok_or_else(|| protocol(worker, "its handshake result does not read"));
-            }
-            Some(Ok(Message::Close(Some(frame)))) => return Ok(Answer::Closed(frame)),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(_)) => return Err(protocol(worker, "no handshake result")),
-            Some(Err(error)) => return Err(lost_or(worker, error)),
-            None => return Err(ConnectError::Lost { worker: worker.to_owned() }),
+    let addresses: Vec<SocketAddr> = lookup_host(worker).await?.collect();
+    let share = CONNECT_TIMEOUT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match dial_address(address, share).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
         }
     }
+    Err(last)
 }
 
-/// What a close frame in place of the handshake's result means. Source: Boundary `internal/daemon/worker/handler.go`.
-fn refusal(worker: &str, frame: &CloseFrame) -> ConnectError {
-    let reason = printable(&frame.reason, 125);
-    match frame.reason.as_str() {
-        "tofu token not allowed" => ConnectError::InUse,
-        // It read something else than was sent: the lost first byte.
-        "invalid handshake received" => ConnectError::Lost { worker: worker.to_owned() },
-        "unable to authorize connection" | "refusing to activate session" | "unable to activate session" => {
-            ConnectError::Refused { reason }
-        }
-        _ if frame.code == CloseCode::Protocol => ConnectError::Lost { worker: worker.to_owned() },
-        _ => protocol(worker, &format!("close {} {reason}", u16::from(frame.code))),
-    }
+async fn dial_address(address: SocketAddr, within: Duration) -> io::Result<TcpStream> {
+    let stream = timeout(within, TcpStream::connect(address)).await??;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
-fn protocol(worker: &str, reason: &str) -> ConnectError {
-    ConnectError::Protocol { worker: worker.to_owned(), reason: printable(reason, 200) }
+async fn upgrade(worker: &str, stream: TlsStream<BufReader<TcpStream>>) -> Result<WorkerStream, tungstenite::Error> {
+    let uri: http::Uri = format!("ws://{worker}{PROXY_PATH}").parse().map_err(http::Error::from)?;
+    let request = ClientRequestBuilder::new(uri).with_sub_protocol(SUBPROTOCOL);
+    // Each message goes out at once: whoever writes has batched already.
+    let config = WebSocketConfig::default().write_buffer_size(0).max_message_size(Some(MAX_MESSAGE_BYTES));
+    let (stream, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?;
+    Ok(stream)
 }
 
-fn lost_or(worker: &str, error: WsError) -> ConnectError {
-    match error {
-        WsError::Io(source) => tls_error(worker, source),
-        WsError::ConnectionClosed | WsError::AlreadyClosed | WsError::Protocol(_) => {
-            ConnectError::Lost { worker: worker.to_owned() }
-        }
-        other => protocol(worker, &other.to_string()),
-    }
+/// The host of `host:port`, without the brackets of an IPv6 address.
+fn host_of(worker: &str) -> &str {
+    let host = worker.rsplit_once(':').map_or(worker, |(host, _)| host);
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// A worker that does not know a session ends TLS with `internal_error`.
-fn tls_error(worker: &str, source: io::Error) -> ConnectError {
-    let worker = worker.to_owned();
-    let of_tls = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match (of_tls, source.kind()) {
-        (Some(rustls::Error::AlertReceived(AlertDescription::InternalError | AlertDescription::BadCertificate)), _) => {
-            ConnectError::NotAuthorized { worker }
-        }
-        (None, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
-            ConnectError::Lost { worker }
-        }
-        _ => ConnectError::Tls { worker, source },
-    }
-}
-
-/// Twenty random letters and digits, as the official client makes them.
-fn tofu_token() -> String {
-    const LETTERS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz00";
-    let mut bytes = [0; TOFU_TOKEN_LENGTH];
-    // A machine without randomness has failed long before; a token of zeros would then only be easy to guess.
-    let _ = aws_lc_rs::rand::SecureRandom::fill(&SystemRandom::new(), &mut bytes);
-    bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte & 63)])).collect()
+fn random_token() -> Result<Zeroizing<String>, SetupError> {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut bytes = Zeroizing::new([0u8; TOFU_TOKEN_BYTES]);
+    SystemRandom::new().fill(bytes.as_mut_slice()).map_err(|_| SetupError::Random)?;
+    let mut token = Zeroizing::new(String::with_capacity(TOFU_TOKEN_BYTES));
+    token.extend(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte & 63)])));
+    Ok(token)
 }
 
 #[cfg(test)]
@@ -347,28 +312,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_workers_are_split() {
-        assert_eq!(split_address("worker.example:9202"), ("worker.example", 9202));
-        assert_eq!(split_address("worker.example"), ("worker.example", DEFAULT_PORT));
-        assert_eq!(split_address("[::1]:1234"), ("::1", 1234));
-        assert_eq!(split_address("::1"), ("::1", DEFAULT_PORT));
-    }
-
-    #[test]
-    fn tokens_are_of_the_length_that_workers_want_and_differ() {
-        let (one, other) = (tofu_token(), tofu_token());
-        assert_eq!(one.len(), TOFU_TOKEN_LENGTH);
-        assert!(one.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    fn tokens_have_the_workers_length_and_differ() {
+        let (one, other) = (random_token().unwrap(), random_token().unwrap());
+        assert_eq!((one.len(), other.len()), (TOFU_TOKEN_BYTES, TOFU_TOKEN_BYTES));
         assert_ne!(one, other);
     }
 
     #[test]
-    fn a_workers_words_are_told_apart() {
-        let meaning = |code, reason: &str| refusal("w:1", &CloseFrame { code, reason: reason.to_owned().into() });
-        assert!(matches!(meaning(CloseCode::Policy, "tofu token not allowed"), ConnectError::InUse));
-        assert!(meaning(CloseCode::Error, "unable to authorize connection").is_session_over());
-        assert!(matches!(meaning(CloseCode::Policy, "invalid handshake received"), ConnectError::Lost { .. }));
-        let strange = meaning(CloseCode::Error, "\u{1b}[2J").to_string();
-        assert!(strange.contains("1011") && !strange.contains('\u{1b}'), "{strange}");
+    fn hosts_lose_port_and_brackets() {
+        for (worker, host) in [("worker.example:9202", "worker.example"), ("[::1]:9202", "::1"), ("10.0.0.1:1", "10.0.0.1")] {
+            assert_eq!(host_of(worker), host);
+            assert!(ServerName::try_from(host).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_worker_that_was_reached_tells_more_than_one_that_was_not() {
+        let unreachable =
+            |worker: &str| ConnectError::Unreachable { workers: worker.into(), source: io::ErrorKind::ConnectionRefused.into() };
+        let both = more_telling(Some(unreachable("a:1")), unreachable("b:1"));
+        assert!(matches!(&both, ConnectError::Unreachable { workers, .. } if workers == "a:1, b:1"));
+        let refused = ConnectError::Refused { worker: "c:1".into(), reason: Reason::Http(404) };
+        let told = more_telling(Some(more_telling(Some(both), refused)), unreachable("d:1"));
+        assert!(matches!(&told, ConnectError::Refused { worker, .. } if worker == "c:1"));
     }
 }

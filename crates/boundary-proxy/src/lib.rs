@@ -1,26 +1,28 @@
-//! The client's side of a connection through a Boundary worker, without the `boundary` program.
+//! Carries bytes through a HashiCorp Boundary worker, as `boundary connect` does.
 //!
-//! Owns the authorization token, the session's TLS, the worker's handshake and its refusals. Never talks to the controller,
-//! never knows what the bytes mean.
+//! Owns the authorization token, TLS with the session's certificate, the handshake, and the frames. Asks no controller for
+//! anything and never looks into the bytes.
 //!
 //! ```text
-//! token ─ Authorization::decode ─► Authorization ─ WorkerProxy::new ─► WorkerProxy ─ connect ─► Connection (bytes)
-//!                                                                      │        └─ tcp ─► TcpStream that leads through it
-//!                                                                      └─ cancel: the session ends
+//! token ─► Authorization ─► WorkerProxy ─ connect ─► Connection (bytes)
+//!                                └─ connect_tcp ─► TcpStream ─► Connection
 //! ```
 //!
-//! Source: Boundary v0.21.2 `api/proxy`, `internal/daemon/worker/handler.go`,
-//! `internal/proto/worker/proxy/v1/proxy.proto`, and the real programs, measured.
+//! The session's key, its certificate and the process's token appear in no `Debug`, error or log record of this crate.
 
 mod authorization;
 mod base58;
 mod connect;
 mod connection;
-pub mod handshake;
-mod pair;
-mod protobuf;
-pub mod tls;
+mod error;
+mod socket;
+mod tls;
+mod wire;
 
 pub use authorization::{Authorization, AuthorizationFields, TokenError};
-pub use connect::{ConnectError, WorkerProxy};
-pub use connection::{Connection, Traffic};
+pub use connect::{PROXY_PATH, SUBPROTOCOL, SetupError, WorkerProxy};
+pub use connection::{Connection, EndedByWorker, Monitor};
+pub use error::{ConnectError, ProtocolError, Reason, Step};
+pub use socket::CarryError;
+pub use tls::{CredentialError, ed25519_pkcs8, requested_session, worker_tls};
+pub use wire::{ClientHandshake, Command, HandshakeResult, TOFU_TOKEN_BYTES, WireError};

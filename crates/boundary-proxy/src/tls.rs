@@ -1,98 +1,157 @@
-//! The session's TLS: one certificate and key for both ends, made by the controller for this session alone.
+//! TLS between a client and a worker: both sides own the session's one certificate and accept nothing else.
 //!
-//! Owns what is trusted: the worker must show exactly the certificate that the token holds, and prove that it has its key.
-//! The worker's name and the system's roots do not matter. TLS 1.3 only.
+//! Owns the two configurations and the comparison. Host names and public authorities play no part: the certificate came with
+//! the authorization, so it is compared byte for byte, and the handshake's signature proves the key. Its dates are not looked
+//! at, since the worker ends the session on time by its own clock. Source: Boundary `api/proxy/tls.go` and
+//! `internal/daemon/worker/worker.go`, which also demand the session id as the certificate's name.
 
-use crate::authorization::AuthorizationFields;
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme};
-use std::sync::Arc;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, ParsedCertificate};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::TLS13;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
 use zeroize::Zeroizing;
 
-/// Why the token's certificate or key is of no use.
+use crate::authorization::Authorization;
+
+/// The one protocol that both sides speak.
+const HTTP: &[u8] = b"http/1.1";
+
+/// What stands before the 32 bytes of an ed25519 seed in PKCS #8, RFC 8410 section 7.
+const ED25519_PKCS8_HEAD: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+
+const SEED_BYTES: usize = 32;
+const PRIVATE_KEY_BYTES: usize = 64;
+
+/// Why an authorization cannot be used for TLS.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// The key is not Go's 64 bytes of ed25519.
-    #[error("use the session's key of {0} bytes: 64 are expected")]
-    Key(usize),
-    /// The certificate and its key do not fit, or are no certificate and key.
-    #[error("use the session's certificate")]
-    Certificate(#[source] rustls::Error),
-    /// The certificate cannot serve as the root that the client's is checked against.
-    #[error("use the session's certificate as a root")]
-    Root(#[source] rustls::server::VerifierBuilderError),
+pub enum CredentialError {
+    /// The token held no certificate.
+    #[error("find the session's certificate in the authorization")]
+    NoCertificate,
+    /// The key does not have the 64 bytes of an ed25519 key pair.
+    #[error("find the session's ed25519 key in the authorization")]
+    NoPrivateKey,
+    /// Key and certificate do not belong together, or the certificate is not this session's.
+    #[error("use the session's certificate and key")]
+    Unusable(#[source] rustls::Error),
 }
 
-/// What stands before the seed of an ed25519 key in PKCS#8 (RFC 8410, section 7).
-const PKCS8_PREFIX: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-const SEED_LENGTH: usize = 32;
-const KEY_LENGTH: usize = 64;
-
-/// Makes the client's configuration for one session.
+/// Builds the client's side: TLS 1.3, the session's certificate, and a worker that proves the same one.
 ///
 /// # Errors
-/// [`TlsError`].
-pub fn client_config(said: &AuthorizationFields) -> Result<Arc<ClientConfig>, TlsError> {
-    let certificate = CertificateDer::from(said.certificate.clone());
-    let pinned = Arc::new(Pinned { certificate: certificate.clone(), provider: provider() });
+/// The authorization holds no usable key pair.
+pub(crate) fn client_tls(authorization: &Authorization) -> Result<Arc<ClientConfig>, CredentialError> {
+    let key = Arc::new(SingleCertAndKey::from(session_key(authorization)?));
     let mut config = ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(TlsError::Certificate)?
+        .with_protocol_versions(&[&TLS13])
+        .map_err(CredentialError::Unusable)?
         .dangerous()
-        .with_custom_certificate_verifier(pinned)
-        .with_client_auth_cert(vec![certificate], key(said)?)
-        .map_err(TlsError::Certificate)?;
-    // The worker finds the session by the second name.
-    config.alpn_protocols = alpn(said);
-    config.resumption = rustls::client::Resumption::disabled();
+        .with_custom_certificate_verifier(Arc::new(Pinned::new(authorization)?))
+        .with_client_cert_resolver(key);
+    config.alpn_protocols = vec![HTTP.to_vec(), authorization.session_id().as_bytes().to_vec()];
+    config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }
 
-/// Makes a worker's configuration for one session; for stand-ins of a worker.
+/// Builds the worker's side of one session: TLS 1.3, the session's certificate, and a client that proves the same one.
 ///
 /// # Errors
-/// [`TlsError`].
-pub fn worker_config(said: &AuthorizationFields) -> Result<Arc<ServerConfig>, TlsError> {
-    let certificate = CertificateDer::from(said.certificate.clone());
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(certificate.clone()).map_err(TlsError::Certificate)?;
-    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build().map_err(TlsError::Root)?;
+/// The authorization holds no usable key pair.
+pub fn worker_tls(authorization: &Authorization) -> Result<Arc<ServerConfig>, CredentialError> {
+    let key = Arc::new(SingleCertAndKey::from(session_key(authorization)?));
     let mut config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(TlsError::Certificate)?
-        .with_client_cert_verifier(clients)
-        .with_single_cert(vec![certificate], key(said)?)
-        .map_err(TlsError::Certificate)?;
-    config.alpn_protocols = alpn(said);
+        .with_protocol_versions(&[&TLS13])
+        .map_err(CredentialError::Unusable)?
+        .with_client_cert_verifier(Arc::new(Pinned::new(authorization)?))
+        .with_cert_resolver(key);
+    config.alpn_protocols = vec![HTTP.to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
 }
 
-fn alpn(said: &AuthorizationFields) -> Vec<Vec<u8>> {
-    vec![b"http/1.1".to_vec(), said.session_id.as_bytes().to_vec()]
+/// Tells a worker which session a client asks for: by the server name, or else among the protocols.
+pub fn requested_session(hello: &ClientHello<'_>) -> Option<String> {
+    let is_session = |text: &&str| text.starts_with("s_");
+    let protocols = hello.alpn().into_iter().flatten().filter_map(|protocol| std::str::from_utf8(protocol).ok());
+    hello.server_name().into_iter().chain(protocols).find(is_session).map(str::to_owned)
+}
+
+/// Wraps the 64 bytes of an ed25519 key pair, seed first, as PKCS #8.
+///
+/// # Errors
+/// The key has another length.
+pub fn ed25519_pkcs8(private_key: &[u8]) -> Result<Zeroizing<Vec<u8>>, CredentialError> {
+    let seed = private_key.get(..SEED_BYTES).filter(|_| private_key.len() == PRIVATE_KEY_BYTES);
+    let seed = seed.ok_or(CredentialError::NoPrivateKey)?;
+    Ok(Zeroizing::new([ED25519_PKCS8_HEAD.as_slice(), seed].concat()))
+}
+
+fn session_key(authorization: &Authorization) -> Result<CertifiedKey, CredentialError> {
+    let certificate = session_certificate(authorization)?;
+    let pkcs8 = ed25519_pkcs8(authorization.private_key())?;
+    let key = aws_lc_rs::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8.as_slice())).map_err(CredentialError::Unusable)?;
+    let pair = CertifiedKey::new(vec![certificate], key);
+    pair.keys_match().map_err(CredentialError::Unusable)?;
+    Ok(pair)
+}
+
+fn session_certificate(authorization: &Authorization) -> Result<CertificateDer<'static>, CredentialError> {
+    match authorization.certificate() {
+        [] => Err(CredentialError::NoCertificate),
+        der => Ok(CertificateDer::from(der.to_vec())),
+    }
 }
 
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    Arc::clone(PROVIDER.get_or_init(|| Arc::new(aws_lc_rs::default_provider())))
 }
 
-fn key(said: &AuthorizationFields) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let bytes = said.private_key.as_slice();
-    if bytes.len() != KEY_LENGTH {
-        return Err(TlsError::Key(bytes.len()));
-    }
-    let mut pkcs8 = Zeroizing::new(PKCS8_PREFIX.to_vec());
-    pkcs8.extend_from_slice(&bytes[..SEED_LENGTH]);
-    Ok(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.to_vec())))
-}
-
-/// Accepts one certificate, byte for byte, from somebody who has its key.
+/// Accepts one certificate, and only with a signature of its key.
 #[derive(Debug)]
 struct Pinned {
     certificate: CertificateDer<'static>,
     provider: Arc<CryptoProvider>,
+}
+
+impl Pinned {
+    /// Pins the session's certificate, whose name must be the session's id.
+    fn new(authorization: &Authorization) -> Result<Self, CredentialError> {
+        let certificate = session_certificate(authorization)?;
+        check_name(&certificate, authorization.session_id()).map_err(CredentialError::Unusable)?;
+        Ok(Self { certificate, provider: provider() })
+    }
+
+    fn compare(&self, shown: &CertificateDer<'_>) -> Result<(), rustls::Error> {
+        if shown.as_ref() == self.certificate.as_ref() {
+            return Ok(());
+        }
+        Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+    }
+
+    fn verify_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.compare(certificate)?;
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+}
+
+fn check_name(certificate: &CertificateDer<'_>, session_id: &str) -> Result<(), rustls::Error> {
+    let invalid = |_| rustls::Error::InvalidCertificate(CertificateError::NotValidForName);
+    verify_server_name(&ParsedCertificate::try_from(certificate)?, &ServerName::try_from(session_id).map_err(invalid)?)
 }
 
 impl ServerCertVerifier for Pinned {
@@ -104,32 +163,69 @@ impl ServerCertVerifier for Pinned {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if *end_entity == self.certificate {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            Err(CertificateError::ApplicationVerificationFailure.into())
-        }
+        self.compare(end_entity).map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
         &self,
         _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
+        _certificate: &CertificateDer<'_>,
+        _signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::PeerIncompatible(rustls::PeerIncompatible::Tls12NotOffered))
+        Err(not_tls13())
     }
 
     fn verify_tls13_signature(
         &self,
         message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        self.verify_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         vec![SignatureScheme::ED25519]
     }
+}
+
+impl ClientCertVerifier for Pinned {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        self.compare(end_entity).map(|()| ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(not_tls13())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verify_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+}
+
+fn not_tls13() -> rustls::Error {
+    rustls::Error::General("TLS 1.2 is not spoken".into())
 }

@@ -15,11 +15,11 @@ use std::time::Duration;
 #[command(name = "ecs-exec-wrapper", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// ECS cluster, task, container and user, in this order; each has a flag as well.
-    #[arg(value_names = ["CLUSTER", "TASK", "CONTAINER", "USER"], num_args = 0..=4)]
+    #[arg(index = 1, value_names = ["CLUSTER", "TASK", "CONTAINER", "USER"], num_args = 0..=4)]
     pub(crate) positional: Vec<String>,
 
     /// The command and its arguments, exactly as the program gets them; without it a login shell.
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(index = 2, last = true, value_name = "COMMAND")]
     pub(crate) argv: Vec<OsString>,
 
     /// ECS cluster, by name or ARN.
@@ -158,6 +158,10 @@ pub(crate) struct Args {
     /// The flags that were typed: they beat what came from the environment.
     #[arg(skip)]
     pub(crate) typed: Typed,
+
+    /// The target or alias of `connect`.
+    #[arg(skip)]
+    pub(crate) connect: Option<String>,
 }
 
 /// Names of the flags that were typed, as opposed to set by an environment variable or a default.
@@ -176,8 +180,13 @@ impl Args {
     ///
     /// # Errors
     /// clap's, which prints itself; help and version are such errors too.
-    pub(crate) fn read(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
-        let command = Self::command();
+    pub(crate) fn read(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, clap::Error> {
+        let mut arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        let connects = arguments.get(1).is_some_and(|word| word == CONNECT);
+        if connects {
+            arguments.remove(1);
+        }
+        let command = if connects { connect_command() } else { Self::command() };
         let flags: Vec<(String, String)> =
             command.get_arguments().filter_map(|arg| Some((arg.get_id().to_string(), arg.get_long()?.to_owned()))).collect();
         let matches = command.try_get_matches_from(arguments)?;
@@ -185,6 +194,7 @@ impl Args {
         let typed = flags.iter().filter(|(id, _)| is_typed(id)).map(|(_, long)| format!("--{long}")).collect();
         let mut args = Self::from_arg_matches(&matches)?;
         args.typed = Typed(typed);
+        args.connect = connects.then(|| args.positional.remove(0));
         if args.variables.is_empty() {
             args.variables = std::env::var("ECS_EXEC_ENV").unwrap_or_default().lines().map(str::to_owned).collect();
         }
@@ -192,7 +202,36 @@ impl Args {
     }
 }
 
+/// The word that makes us open the Boundary session ourselves.
+const CONNECT: &str = "connect";
+
+/// The grammar of `connect`: a target takes the place of cluster, task, container and user.
+fn connect_command() -> clap::Command {
+    Args::command()
+        .bin_name("ecs-exec-wrapper connect")
+        .about("Opens a Boundary session itself, without the boundary program, and a shell or command in its ECS task")
+        .long_about(CONNECT_ABOUT)
+        .mut_args(|arg| if arg.get_id() == "positional" { target_of_connect(arg) } else { arg })
+}
+
+fn target_of_connect(positional: clap::Arg) -> clap::Arg {
+    positional
+        .value_names(["TARGET|ALIAS"])
+        .num_args(1)
+        .action(ArgAction::Set)
+        .required(true)
+        .help("Boundary target, by id or alias; its marker says which task it leads to")
+}
+
+const CONNECT_ABOUT: &str = "\
+Opens a Boundary session itself, without the boundary program, and a shell or command in its ECS task.
+
+The controller is BOUNDARY_ADDR. The token is BOUNDARY_TOKEN (the token, env://NAME or file://PATH), else the one that
+`boundary authenticate` keeps. Task and container come from the target's marker; without one give --cluster and --task.";
+
 const AFTER_HELP: &str = "\
+Without the boundary program: ecs-exec-wrapper connect TARGET|ALIAS [OPTIONS] [-- COMMAND…]; see connect --help
+
 In the session, at the beginning of a line:  ~.  end it   ~?  help   ~s  status   ~^Z  suspend   ~~  a tilde
 
 Exit code: the remote command's own; 255 when we failed or the outcome is not known; 64 for wrong usage;
@@ -259,6 +298,7 @@ mod tests {
     #[test]
     fn the_grammar_is_consistent() {
         Args::command().debug_assert();
+        connect_command().debug_assert();
     }
 
     #[test]
@@ -266,6 +306,17 @@ mod tests {
         let args = Args::read(["x", "dev", "0123", "rosa-boundary", "sre", "--", "oc", "get", "nodes", "-o", "wide"]).unwrap();
         assert_eq!(args.positional, ["dev", "0123", "rosa-boundary", "sre"]);
         assert_eq!(args.argv, ["oc", "get", "nodes", "-o", "wide"]);
+    }
+
+    #[test]
+    fn connect_takes_one_target_and_the_same_flags() {
+        let args = Args::read(["x", "connect", "inv-7.rosa", "-u", "sre", "--", "oc", "get"]).unwrap();
+        assert_eq!((args.connect.as_deref(), args.user.as_deref()), (Some("inv-7.rosa"), Some("sre")));
+        assert!(args.positional.is_empty());
+        assert_eq!(args.argv, ["oc", "get"]);
+        assert!(Args::read(["x", "connect"]).is_err());
+        assert!(Args::read(["x", "connect", "ttcp_1", "0123"]).is_err());
+        assert_eq!(Args::read(["x", "dev", "connect"]).unwrap().connect, None);
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub(crate) struct Attention {
     /// Keys for the shell.
     pub(crate) kept: Vec<u8>,
     route: Route,
-    boundary: BoundarySession,
+    /// The Boundary session, as far as it is known.
+    pub(crate) boundary: BoundarySession,
 }
 
 impl Attention {

@@ -41,8 +41,16 @@ pub(crate) enum Reason {
     BoundaryMissing,
     /// The target leads to another host than the data channel's.
     BoundaryTargetMismatch,
+    /// Boundary does not accept our token, or there is none.
+    BoundaryAuth,
+    /// Boundary gives us no session of this target.
+    BoundaryDenied,
+    /// Boundary's controller or workers cannot be reached.
+    BoundaryUnreachable,
     /// The Boundary session reached its expiry.
     BoundaryExpired,
+    /// Somebody canceled the Boundary session.
+    BoundaryCanceled,
     /// Boundary's end closed the way.
     BoundaryClosed,
     /// The connection was lost on the way.
@@ -70,7 +78,7 @@ pub(crate) enum Reason {
 impl Reason {
     /// All reasons, in the order of the documents.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 28] = [
+    pub(crate) const ALL: [Self; 32] = [
         Self::Exited,
         Self::ExitUnknown,
         Self::UserDisconnect,
@@ -87,7 +95,11 @@ impl Reason {
         Self::ExecuteCommandUnknown,
         Self::BoundaryMissing,
         Self::BoundaryTargetMismatch,
+        Self::BoundaryAuth,
+        Self::BoundaryDenied,
+        Self::BoundaryUnreachable,
         Self::BoundaryExpired,
+        Self::BoundaryCanceled,
         Self::BoundaryClosed,
         Self::NetworkLost,
         Self::ResumeDenied,
@@ -144,8 +156,22 @@ impl Reason {
                 "boundary-missing",
                 "start it with: boundary connect -exec ecs-exec-wrapper -target-id ttcp_… -- CLUSTER TASK; or say --via direct to go around Boundary",
             ),
-            Self::BoundaryTargetMismatch => {
-                ("boundary-target-mismatch", "ask whoever runs Boundary to set the target's address as named above, port 443")
+            Self::BoundaryTargetMismatch => (
+                "boundary-target-mismatch",
+                "ask whoever runs Boundary to set the target as named above; its address is the data channel's, port 443",
+            ),
+            Self::BoundaryAuth => {
+                ("boundary-auth", "log in with `boundary authenticate`, or set BOUNDARY_TOKEN; check BOUNDARY_ADDR")
+            }
+            Self::BoundaryDenied => (
+                "boundary-denied",
+                "check the target's name, and whether your grants permit authorize-session on it; the investigation may be over",
+            ),
+            Self::BoundaryUnreachable => {
+                ("boundary-unreachable", "check BOUNDARY_ADDR, BOUNDARY_CACERT and the way to the controller and its workers")
+            }
+            Self::BoundaryCanceled => {
+                ("boundary-canceled", "an administrator or you ended the session; connect again if you may")
             }
             Self::BoundaryExpired => ("boundary-expired", "authorize a new Boundary session"),
             Self::BoundaryClosed => {

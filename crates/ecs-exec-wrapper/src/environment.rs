@@ -3,11 +3,13 @@
 //! The first thing in `main`: while there is one thread only, the token variables are read and removed, so that no child and
 //! no crash dump of ours has them; then the process is made undumpable. The parent `boundary` still holds its own copy.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::net::SocketAddr;
 
 const AUTHZ_TOKEN: &str = "BOUNDARY_CONNECT_AUTHZ_TOKEN";
 const TOKEN: &str = "BOUNDARY_TOKEN";
+/// In place of a token: the variable that holds it.
+const BY_VARIABLE: &str = "env://";
 
 /// What Boundary's CLI left in our environment.
 #[derive(Debug, Default)]
@@ -16,6 +18,8 @@ pub(crate) struct BoundaryEnvironment {
     pub(crate) listener: Option<Listener>,
     /// The session's authorization token, which holds the session's id.
     pub(crate) authz_token: Option<SecretString>,
+    /// The user's auth token, or `file://PATH` of one.
+    pub(crate) token: Option<SecretString>,
 }
 
 /// Boundary's local address, as given.
@@ -31,8 +35,16 @@ pub(crate) enum Listener {
 ///
 /// Must be called before the first thread starts.
 pub(crate) fn take() -> BoundaryEnvironment {
-    let authz_token = std::env::var(AUTHZ_TOKEN).ok().filter(|token| !token.is_empty()).map(SecretString::from);
-    for name in [AUTHZ_TOKEN, TOKEN] {
+    let secret = |name: &str| std::env::var(name).ok().filter(|token| !token.is_empty()).map(SecretString::from);
+    let (authz_token, mut token) = (secret(AUTHZ_TOKEN), secret(TOKEN));
+    let mut names = vec![AUTHZ_TOKEN.to_owned(), TOKEN.to_owned()];
+    if let Some(other) = token.as_ref().and_then(|token| token.expose_secret().strip_prefix(BY_VARIABLE)).map(str::to_owned)
+        && is_variable_name(&other)
+    {
+        token = secret(&other);
+        names.push(other);
+    }
+    for name in names {
         #[expect(unsafe_code, reason = "no other thread exists yet, so nobody reads the environment meanwhile")]
         // SAFETY: called first in `main`, before any thread is started.
         unsafe {
@@ -41,7 +53,12 @@ pub(crate) fn take() -> BoundaryEnvironment {
     }
     // Refused only where it does not matter: the kernel then keeps its default.
     let _ = nix::sys::prctl::set_dumpable(false);
-    BoundaryEnvironment { listener: listener(|name| std::env::var(name).ok()), authz_token }
+    BoundaryEnvironment { listener: listener(|name| std::env::var(name).ok()), authz_token, token }
+}
+
+/// Other names would make the removal panic.
+fn is_variable_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn listener(variable: impl Fn(&str) -> Option<String>) -> Option<Listener> {

@@ -157,6 +157,8 @@ impl Recorder {
             boundary_session_id: settings.boundary.id.as_ref().map(ToString::to_string),
             boundary_session_id_source: settings.boundary.id_source.as_str().to_owned(),
             boundary_target_id: settings.boundary.target_id.clone(),
+            boundary_user_id: settings.boundary.user_id.clone(),
+            boundary_correlation_id: settings.controller.as_ref().map(|controller| controller.correlation_id.to_string()),
             task_arn: resolved.task_arn.to_string(),
             container: resolved.container.clone(),
             runtime_id: resolved.runtime_id.clone(),

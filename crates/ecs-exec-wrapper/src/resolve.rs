@@ -3,12 +3,15 @@
 use crate::attention::Attention;
 use crate::ecs::Services;
 use crate::ending::{Ending, Reason};
+use crate::native::BrokeredKeys;
 use crate::say::Say;
 use crate::settings::{ChooseBy, Settings};
 use crate::task::{NoChoice, Readiness, TaskView, choose_container, only_one, readiness};
+use aws_credential_types::Credentials;
 use aws_identity::{Aws, Caller, IdentityError, Refusal, RefusalKind};
 use cli_kit::chain_text;
 use investigation::{TaskArn, TaskRef, ssm_target};
+use secrecy::ExposeSecret;
 use std::time::{Duration, Instant};
 
 /// How often a task that is not ready is looked at again.
@@ -44,11 +47,16 @@ pub(crate) struct Resolved {
 ///
 /// # Errors
 /// The ending that says what is missing.
-pub(crate) async fn connect_cloud(settings: &Settings, attention: &mut Attention) -> Result<Cloud, Ending> {
+pub(crate) async fn connect_cloud(
+    settings: &Settings,
+    brokered: Option<&BrokeredKeys>,
+    attention: &mut Attention,
+) -> Result<Cloud, Ending> {
     let of = |region: Option<String>| aws_identity::Settings {
         profile: settings.profile.clone(),
         region,
         ca_file: settings.ca_file.clone(),
+        credentials: brokered.map(credentials_of),
     };
     let first = of(settings.region.clone());
     let mut loaded = attention.during(aws_identity::load(&first)).await?;
@@ -67,11 +75,19 @@ pub(crate) async fn connect_cloud(settings: &Settings, attention: &mut Attention
     Ok(Cloud { aws, services })
 }
 
+fn credentials_of(keys: &BrokeredKeys) -> Credentials {
+    let session_token = keys.session_token.as_ref().map(|token| token.expose_secret().to_owned());
+    Credentials::new(&keys.access_key, keys.secret_key.expose_secret(), session_token, None, "Boundary")
+}
+
 /// Finds the task once, without waiting: the first look.
 ///
 /// # Errors
 /// The ending that says why there is no such task.
 pub(crate) async fn first_look(settings: &Settings, services: &Services) -> Result<TaskView, Ending> {
+    if settings.task.by == ChooseBy::Marker {
+        return Err(no_marker());
+    }
     let cluster = cluster_name(settings)?;
     match &settings.task.by {
         ChooseBy::Name(TaskRef::Arn(arn)) => describe_one(services, &cluster, &arn.to_string()).await,
@@ -83,6 +99,7 @@ pub(crate) async fn first_look(settings: &Settings, services: &Services) -> Resu
             let views = services.describe(&cluster, &fitting).await.map_err(|refusal| refused(&refusal))?;
             choose(&views.iter().collect::<Vec<_>>(), &format!("in {cluster} whose id begins with {prefix}"))
         }
+        ChooseBy::Marker => Err(no_marker()),
         ChooseBy::Tags { cluster_id, investigation_id } => {
             let arns = services.running_tasks(&cluster).await.map_err(|refusal| refused(&refusal))?;
             let views = services.describe(&cluster, &arns).await.map_err(|refusal| refused(&refusal))?;
@@ -146,6 +163,10 @@ pub(crate) fn refused(refusal: &Refusal) -> Ending {
 /// Turns an identity error into an ending.
 pub(crate) fn identity_ending(error: &IdentityError) -> Ending {
     Ending::failed(Reason::Auth, format!("failed to {}", chain_text(error)))
+}
+
+fn no_marker() -> Ending {
+    Ending::failed(Reason::Usage, "the Boundary target has no marker that says which task it leads to: give --cluster and --task")
 }
 
 fn no_choice(no: &NoChoice) -> Ending {

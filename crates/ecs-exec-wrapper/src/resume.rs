@@ -119,7 +119,7 @@ impl Resuming<'_> {
     fn denied(&self, loss: Loss, ending: Ending) -> PumpEnd {
         self.rights.note_resume_denied();
         match self.settings.route {
-            Route::Boundary(_) => PumpEnd::LostForGood(loss, ending),
+            Route::Boundary(_) | Route::Worker => PumpEnd::LostForGood(loss, ending),
             Route::Direct => PumpEnd::NotResumed(ending),
         }
     }
@@ -177,11 +177,13 @@ impl Resuming<'_> {
             Ok(channel) => Try::Resumed(Box::new(channel), Zeroizing::new(session.token.expose_secret().to_owned())),
             Err(ending) => match self.settings.route {
                 // Boundary's CLI has closed its proxy over this dial, or is about to.
-                Route::Boundary(_) if ending.reason == Reason::BoundaryClosed => {
-                    Try::Over(self.settings.boundary.ended(&ending.sentence))
+                // A worker that refuses the session is asked no more; one that is away may come back.
+                Route::Boundary(_) | Route::Worker if ending.reason == Reason::BoundaryClosed => {
+                    let (boundary, controller) = (&self.settings.boundary, self.settings.controller.as_ref());
+                    Try::Over(boundary.ended_as_told(controller, &ending.sentence).await)
                 }
                 Route::Boundary(_) => Try::Over(ending),
-                Route::Direct => Try::Again(ending.sentence),
+                Route::Direct | Route::Worker => Try::Again(ending.sentence),
             },
         }
     }

@@ -4,9 +4,11 @@ use crate::args::{self, Args};
 use crate::attention::Attention;
 use crate::authorise::Way;
 use crate::config::FileConfig;
+use crate::controller::Controller;
 use crate::conversation::{Conversation, Dialect};
 use crate::ending::{Ending, ExitSource, Reason};
 use crate::escape::Escapes;
+use crate::native::{self, Native};
 use crate::open::{NotOpened, execute, upgrade};
 use crate::pump::{Pump, PumpEnd, now};
 use crate::record::{Facts, OutputDigestFacts, Recorder, RemoteEnd, ResultFile};
@@ -14,13 +16,14 @@ use crate::resolve::{Cloud, Resolved, connect_cloud, first_look, refused, wait_u
 use crate::resume::Resuming;
 use crate::rights::Rights;
 use crate::say::Say;
-use crate::settings::{Settings, SettingsError, Terminals, settle_settings};
+use crate::settings::{ChooseBy, Route, Settings, SettingsError, Terminals, settle_settings};
 use crate::settle::{Settling, terminate};
 use crate::terminal::{Mode, Terminal};
 use crate::transcript::{Recording, automatic_path};
 use crate::{environment, signals};
 use cli_kit::logging::{Gate, LogFormat, LogSettings};
 use cli_kit::{FileLayers, chain_text, exit};
+use investigation::{Marker, TaskRef};
 use jiff::Timestamp;
 use remote_script::{Launch, Nonce};
 use secrecy::ExposeSecret;
@@ -57,7 +60,7 @@ pub fn main() -> ExitCode {
         Err(error) => return report(&Ending::failed(Reason::Configuration, chain_text(&error)), say),
     };
     let result_path = args.result_file.clone();
-    let settings = match settle_settings(args, &files, &boundary, terminals) {
+    let mut settings = match settle_settings(args, &files, &boundary, terminals) {
         Ok(settings) => settings,
         Err(error) => {
             let (ending, facts) = (settings_ending(&error), Facts::new(Timestamp::now()));
@@ -69,13 +72,19 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return report(&Ending::failed(Reason::Protocol, format!("failed to start: {error}")), say),
     };
-    let ending = runtime.block_on(run(&settings, say, &gate));
+    let ending = match Controller::from_environment(&boundary) {
+        Ok(controller) => {
+            settings.controller = controller;
+            runtime.block_on(run(&mut settings, say, &gate))
+        }
+        Err(ending) => ending,
+    };
     runtime.shutdown_background();
     report(&ending, say)
 }
 
 /// One run with settled settings: whatever happens, it is recorded and the result is written.
-async fn run(settings: &Settings, say: Say, gate: &Gate) -> Ending {
+async fn run(settings: &mut Settings, say: Say, gate: &Gate) -> Ending {
     let mut facts = Facts::new(Timestamp::now());
     let result_file = match settings.result_file.as_deref().map(ResultFile::prepare).transpose() {
         Ok(result_file) => result_file,
@@ -85,9 +94,13 @@ async fn run(settings: &Settings, say: Say, gate: &Gate) -> Ending {
         Ok(recorder) => recorder,
         Err(ending) => return with_result(Some(settings), result_file.as_ref(), &facts, ending, say),
     };
-    let ending = match session(settings, say, gate, &mut recorder, &mut facts).await {
+    let mut native = None;
+    let ending = match session(settings, say, gate, &mut recorder, &mut facts, &mut native).await {
         Ok(ending) | Err(ending) => ending,
     };
+    if let Some(native) = native {
+        native.cancel().await;
+    }
     gate.release();
     if let Err(why) = recorder.end(settings, &facts, &ending, Timestamp::now()) {
         say.important(&format!("the end of this session is not recorded: {why}"));
@@ -98,26 +111,36 @@ async fn run(settings: &Settings, say: Say, gate: &Gate) -> Ending {
 
 /// The session itself. The terminal is the user's again when this returns.
 async fn session(
-    settings: &Settings,
+    settings: &mut Settings,
     say: Say,
     gate: &Gate,
     recorder: &mut Recorder,
     facts: &mut Facts,
+    native: &mut Option<Native>,
 ) -> Result<Ending, Ending> {
     let signals =
         signals::start().map_err(|error| Ending::failed(Reason::Protocol, format!("failed to watch signals: {error}")))?;
     let mut terminal = Terminal::new(settings.io.tty);
     terminal.enter(Mode::Guarded);
     let mut attention = Attention::new(signals, terminal, settings);
-    let cloud = connect_cloud(settings, &mut attention).await?;
+    if let Some(target) = settings.connect.clone() {
+        let opened = attention.during(open_native(settings, &target)).await??;
+        attention.boundary = settings.boundary.clone();
+        *native = Some(opened);
+    }
+    let brokered = native.as_ref().and_then(|native| native.credentials.as_ref());
+    let cloud = connect_cloud(settings, brokered, &mut attention).await?;
     attention
         .start_waiting()
         .map_err(|error| Ending::failed(Reason::Protocol, format!("failed to read the terminal: {error}")))?;
-    let way = Way::new(settings, cloud.aws.region())?;
+    let way = Way::new(settings, cloud.aws.region(), native.as_ref())?;
     let until = Instant::now() + settings.wait;
 
     let (resolved, prepared, has_key) = prepare(settings, &cloud, &way, &mut attention, say).await?;
     facts.task_arn = Some(resolved.task_arn.to_string());
+    let marker = native.as_ref().and_then(|native| native.marker.clone());
+    attention.during(recognise(settings, &resolved, marker)).await??;
+    let settings = &*settings;
     let nonce = nonce()?;
     let command_line = command_line(settings, &nonce)?;
     let rights = Rights::of(&resolved.caller.arn);
@@ -172,6 +195,52 @@ async fn session(
         say.important(&format!("{garbage} bytes came from the container outside of its streams; they were left out"));
     }
     Ok(ending)
+}
+
+/// A Boundary session of our own, and the task that its target leads to.
+async fn open_native(settings: &mut Settings, target: &str) -> Result<Native, Ending> {
+    let controller = Controller::for_connect(settings.controller.as_ref()).await?;
+    let native = native::open(&controller, target).await?;
+    settings.controller = Some(controller);
+    settings.boundary = native.session.clone();
+    if let Some(marker) = &native.marker {
+        if settings.task.by == ChooseBy::Marker {
+            settings.task.by = ChooseBy::Name(TaskRef::Arn(marker.task_arn.clone()));
+            settings.region.get_or_insert_with(|| marker.task_arn.region().to_owned());
+        }
+        settings.container = settings.container.take().or_else(|| marker.container.clone());
+    }
+    Ok(native)
+}
+
+/// Finds out which Boundary session carries us, if it is not known, and whether its target is meant for this task.
+async fn recognise(settings: &mut Settings, resolved: &Resolved, known: Option<Marker>) -> Result<(), Ending> {
+    let Some(controller) = &settings.controller else { return Ok(()) };
+    if settings.boundary.id.is_none()
+        && matches!(settings.route, Route::Boundary(_))
+        && let Some(found) = controller.discover().await
+    {
+        settings.boundary = found;
+    }
+    let marker = match (known, &settings.boundary.target_id) {
+        (None, Some(target_id)) if settings.route != Route::Worker => controller.marker(target_id).await,
+        (known, _) => known,
+    };
+    marker.map_or(Ok(()), |marker| fits(&marker, resolved))
+}
+
+/// A marker is a claim; against another task or container it is a refusal all the same.
+fn fits(marker: &Marker, resolved: &Resolved) -> Result<(), Ending> {
+    let mismatch = |what: String| Err(Ending::failed(Reason::BoundaryTargetMismatch, what));
+    if marker.task_arn != resolved.task_arn {
+        return mismatch(format!("the Boundary target is for the task {}, not for {}", marker.task_arn, resolved.task_arn));
+    }
+    match &marker.container {
+        Some(container) if *container != resolved.container => {
+            mismatch(format!("the Boundary target is for the container {container}, not for {}", resolved.container))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The recording that was asked for, begun.

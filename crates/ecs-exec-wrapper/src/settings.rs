@@ -6,6 +6,7 @@
 use crate::args::{Args, Encryption, PipeEncoding, RecordMode, Via};
 use crate::boundary::{BoundarySession, IdSource, read_token};
 use crate::config::FileConfig;
+use crate::controller::Controller;
 use crate::environment::{BoundaryEnvironment, Listener};
 use cli_kit::{FileLayers, printable};
 use investigation::{BoundarySessionId, ClusterRef, TaskRef};
@@ -72,6 +73,10 @@ pub(crate) struct Settings {
     pub(crate) escape: Option<u8>,
     /// Errors only.
     pub(crate) quiet: bool,
+    /// The target or alias that `connect` opens a session of.
+    pub(crate) connect: Option<String>,
+    /// The controller, when a token is at hand.
+    pub(crate) controller: Option<Controller>,
 }
 
 /// How the task is chosen.
@@ -88,6 +93,8 @@ pub(crate) struct TaskChoice {
 pub(crate) enum ChooseBy {
     /// By ARN, id or prefix.
     Name(TaskRef),
+    /// By the marker of the target that `connect` names.
+    Marker,
     /// By tags; at least one is there.
     Tags {
         /// The tag `cluster_id`.
@@ -104,15 +111,22 @@ pub(crate) enum Route {
     Boundary(SocketAddr),
     /// Straight to AWS.
     Direct,
+    /// Through a worker of a Boundary session of our own (`connect`).
+    Worker,
 }
 
 impl Route {
     /// The word used in records and results.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::Boundary(_) => "boundary",
+            Self::Boundary(_) | Self::Worker => "boundary",
             Self::Direct => "direct",
         }
+    }
+
+    /// Whether Boundary carries the data.
+    pub(crate) fn is_boundary(self) -> bool {
+        self != Self::Direct
     }
 }
 
@@ -205,7 +219,7 @@ pub(crate) enum SettingsError {
     },
     /// The token cannot be read.
     #[error("failed to read BOUNDARY_CONNECT_AUTHZ_TOKEN")]
-    Token(#[source] crate::boundary::TokenError),
+    Token(#[source] boundary_proxy::TokenError),
     /// No listener.
     #[error("there is no Boundary proxy: BOUNDARY_PROXIED_ADDR is not set")]
     NoListener,
@@ -221,6 +235,9 @@ pub(crate) enum SettingsError {
     /// A terminal is wanted and not wanted.
     #[error("-t and -T exclude each other")]
     TtyBoth,
+    /// `connect` goes through Boundary or not at all.
+    #[error("connect goes through Boundary: --via direct and --boundary-session-id cannot be used with it")]
+    ConnectOtherwise,
     /// Input is to be recorded, but nothing is.
     #[error("--transcript-input needs --transcript")]
     InputWithoutTranscript,
@@ -268,6 +285,13 @@ pub(crate) fn settle_settings(
     if args.no_wrap && args.pipe_encoding == PipeEncoding::Base64 && args.no_tty {
         return Err(SettingsError::NoWrap("-T with --pipe-encoding base64"));
     }
+    let (route, session) = match &args.connect {
+        Some(_) if args.typed.has("--via") && args.via == Via::Direct || args.typed.has("--boundary-session-id") => {
+            return Err(SettingsError::ConnectOtherwise);
+        }
+        Some(_) => (Route::Worker, BoundarySession::unknown()),
+        None => (route(args.via, boundary)?, boundary_session(args.boundary_session_id.as_deref(), boundary)?),
+    };
     Ok(Settings {
         task,
         container: words.container,
@@ -277,8 +301,8 @@ pub(crate) fn settle_settings(
         variables: variables(&args.variables, args.allow_env_in_cloudtrail)?,
         program: program(args.argv, args.command.as_deref().filter(|_| !command_yields))?,
         io,
-        route: route(args.via, boundary)?,
-        boundary: boundary_session(args.boundary_session_id.as_deref(), boundary)?,
+        route,
+        boundary: session,
         region: args.region.or(arn_region),
         configured_region: files.value(|f| f.region.clone()),
         profile: args.profile.or_else(|| files.value(|f| f.profile.clone())),
@@ -295,6 +319,8 @@ pub(crate) fn settle_settings(
         insecure_loopback: args.insecure_loopback,
         escape: escape(&args.escape)?,
         quiet: args.quiet,
+        connect: args.connect,
+        controller: None,
     })
 }
 
@@ -344,6 +370,9 @@ fn task_choice(args: &Args, cluster: Option<String>, task: Option<String>) -> Re
         }
         let by = ChooseBy::Tags { cluster_id: args.cluster_id.clone(), investigation_id: args.investigation_id.clone() };
         return Ok(TaskChoice { ecs_cluster, by });
+    }
+    if task.is_none() && args.connect.is_some() {
+        return Ok(TaskChoice { ecs_cluster, by: ChooseBy::Marker });
     }
     let task = TaskRef::parse(&task.ok_or(SettingsError::NoTask)?).map_err(SettingsError::Task)?;
     match (&task, &ecs_cluster) {
@@ -467,7 +496,7 @@ mod tests {
     const ON_TERMINAL: Terminals = Terminals { stdin: true, stdout: true };
 
     fn listener() -> BoundaryEnvironment {
-        BoundaryEnvironment { listener: Some(Listener::Address(([127, 0, 0, 1], 9).into())), authz_token: None }
+        BoundaryEnvironment { listener: Some(Listener::Address(([127, 0, 0, 1], 9).into())), authz_token: None, token: None }
     }
 
     fn settled(given: &[&str]) -> Result<Settings, SettingsError> {

@@ -102,14 +102,19 @@ impl Settling<'_> {
     /// A cut without a word: by Boundary, or on the way?
     pub(crate) async fn lost(&self, loss: &Loss, attention: &mut Attention) -> Ending {
         let what = loss_text(loss);
-        if let Route::Boundary(_) = self.settings.route {
-            let told = tokio::time::timeout(TERM_NOTICED_WITHIN, next_term(attention)).await.is_ok();
+        if self.settings.route.is_boundary() {
+            let told = self.settings.route != Route::Worker
+                && tokio::time::timeout(TERM_NOTICED_WITHIN, next_term(attention)).await.is_ok();
             let stands = !told && tokio::time::timeout(PROBE_WITHIN, self.way.still_stands()).await.unwrap_or(false);
             if !stands {
-                return self.settings.boundary.ended(&what);
+                return self.boundary_ended(&what).await;
             }
         }
         self.or_task_stopped(Ending::failed(Reason::NetworkLost, what)).await
+    }
+
+    async fn boundary_ended(&self, what: &str) -> Ending {
+        self.settings.boundary.ended_as_told(self.settings.controller.as_ref(), what).await
     }
 
     async fn signal(&self, number: u8, pump: &mut Pump<'_>, attention: &mut Attention) -> Ending {
@@ -117,7 +122,7 @@ impl Settling<'_> {
         if number == TERM && matches!(self.settings.route, Route::Boundary(_)) {
             pump.linger(attention, Instant::now() + CUT_NOTICED_WITHIN).await;
             if !pump.is_connected() {
-                return self.settings.boundary.ended("Boundary's proxy has ended");
+                return self.boundary_ended("Boundary's proxy has ended").await;
             }
         }
         Ending::signal(number, format!("ended by signal {number}"))
@@ -125,7 +130,7 @@ impl Settling<'_> {
 
     /// A task that stopped explains an end better than anything else.
     async fn or_task_stopped(&self, ending: Ending) -> Ending {
-        if matches!(ending.reason, Reason::BoundaryClosed | Reason::BoundaryExpired) {
+        if matches!(ending.reason, Reason::BoundaryClosed | Reason::BoundaryExpired | Reason::BoundaryCanceled) {
             return ending;
         }
         let task = [self.resolved.task_arn.to_string()];

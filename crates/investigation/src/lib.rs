@@ -5,8 +5,10 @@
 
 pub mod arn;
 pub mod ids;
+pub mod marker;
 pub mod tags;
 
 pub use arn::{ArnError, ClusterRef, TaskArn, TaskRef, ssm_target};
 pub use ids::{BoundarySessionId, IdError};
+pub use marker::{Marker, MarkerError, MarkerState};
 pub use tags::{InvestigationKey, TaskLabels};

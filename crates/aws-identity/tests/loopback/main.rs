@@ -77,8 +77,12 @@ fn say(text: impl std::fmt::Display) {
 #[ignore = "run as a child by the other tests"]
 async fn probe() {
     let given = |name: &str| std::env::var(name).ok();
-    let settings =
-        Settings { profile: given("PROBE_PROFILE"), region: given("PROBE_REGION"), ca_file: given("PROBE_CA").map(Into::into) };
+    let settings = Settings {
+        profile: given("PROBE_PROFILE"),
+        region: given("PROBE_REGION"),
+        ca_file: given("PROBE_CA").map(Into::into),
+        credentials: None,
+    };
     let aws = match load(&settings).await {
         Ok(aws) => aws,
         Err(error) => return say(format_args!("load failed: {error}")),

@@ -43,6 +43,10 @@ impl Setting {
         self.world.tasks()[0].task_id.clone()
     }
 
+    pub(crate) fn task_arn(&self) -> String {
+        self.world.tasks()[0].task_arn()
+    }
+
     pub(crate) fn wait_for(&self, what: impl Fn(&[JournalEntry]) -> bool) -> bool {
         self.runtime.block_on(self.world.wait_for(what, PATIENCE))
     }

@@ -1,6 +1,6 @@
 //! Programs that were not written here, where they are on PATH: so that lab and wrapper do not share one misunderstanding.
 
-use crate::harness::{OnTerminal, Setting, WRAPPER, wait_with_output};
+use crate::harness::{OnTerminal, Setting, WRAPPER, local_user, wait_with_output};
 use lab::{JournalEntry, WorldOptions};
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -73,12 +73,30 @@ fn boundary_json(program: &PathBuf, arguments: &[&str]) -> serde_json::Value {
 
 /// A target of the real Boundary that leads to the lab's gateway.
 fn target(program: &PathBuf, setting: &Setting) -> String {
+    described_target(program, setting, "for a test")
+}
+
+fn described_target(program: &PathBuf, setting: &Setting, description: &str) -> String {
     let port = setting.world.worker_addr().port().to_string();
-    let name = format!("lab-{}-{port}", std::process::id());
+    let name = format!("lab-{}-{port}-{}", std::process::id(), description.len());
     let scope = std::env::var("BOUNDARY_TEST_PROJECT").unwrap_or_else(|_| "p_1234567890".to_owned());
     let created = boundary_json(
         program,
-        &["targets", "create", "tcp", "-scope-id", &scope, "-name", &name, "-address", "127.0.0.1", "-default-port", &port],
+        &[
+            "targets",
+            "create",
+            "tcp",
+            "-scope-id",
+            &scope,
+            "-name",
+            &name,
+            "-description",
+            description,
+            "-address",
+            "127.0.0.1",
+            "-default-port",
+            &port,
+        ],
     );
     created["item"]["id"].as_str().unwrap().to_owned()
 }
@@ -119,7 +137,106 @@ fn a_real_boundarys_cancel_cuts_the_shell() {
     let output = wait_with_output(child);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(255), "{stderr}");
-    assert!(stderr.contains("[boundary-closed]"), "{stderr}");
+    assert!(stderr.contains("[boundary-canceled]"), "{stderr}");
+}
+
+#[test]
+fn the_session_that_carries_us_is_found_at_a_real_controller() {
+    let Some(program) = boundary() else { return };
+    let setting = Setting::rosa();
+    let target = target(&program, &setting);
+    let result = setting.result_file().display().to_string();
+    let output = wait_with_output(connect(&program, &setting, &target, &["--result-file", &result, "--", "true"]));
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let session = sessions(&program, &target).pop().unwrap();
+    let result = setting.result();
+    assert_eq!((&result["boundary_session_id"], &result["boundary_session_id_source"]), (&session.into(), &"discovered".into()));
+}
+
+#[test]
+fn a_target_marked_for_another_task_is_refused() {
+    let Some(program) = boundary() else { return };
+    let setting = Setting::rosa();
+    let other = setting.task_arn().replace(&setting.task_id(), &"f".repeat(32));
+    let target = described_target(&program, &setting, &format!("ecs-exec-target/1 owner=test task={other} state=live"));
+    let output = wait_with_output(connect(&program, &setting, &target, &["--", "true"]));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(255), "{stderr}");
+    assert!(stderr.contains("[boundary-target-mismatch]") && stderr.contains(&other), "{stderr}");
+    assert_eq!(setting.count(|entry| matches!(entry, JournalEntry::ChildStarted { .. })), 0);
+}
+
+/// `ecs-exec-wrapper connect`, with the environment's token.
+fn native(setting: &Setting, arguments: &[&str]) -> Command {
+    let mut wrapper = Command::new(WRAPPER);
+    wrapper.env_clear().envs(setting.environment()).env_remove("BOUNDARY_PROXIED_ADDR").env("ECS_EXEC_USER", local_user());
+    for name in ["BOUNDARY_ADDR", "BOUNDARY_TOKEN"] {
+        wrapper.env(name, std::env::var_os(name).unwrap());
+    }
+    wrapper.arg("connect").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    wrapper
+}
+
+#[test]
+fn without_its_program_a_real_boundary_carries_the_shell_of_the_marked_task() {
+    let Some(program) = boundary() else { return };
+    let setting = Setting::rosa();
+    let marker = format!("ecs-exec-target/1 owner=test task={} container=rosa-boundary state=live", setting.task_arn());
+    let target = described_target(&program, &setting, &marker);
+    let result = setting.result_file().display().to_string();
+    let arguments = [&target, "--result-file", &result, "--", "sh", "-c", "echo hello; exit 7"];
+    let output = wait_with_output(native(&setting, &arguments).spawn().unwrap());
+    assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "hello\n", "stdout holds nothing of Boundary's");
+    let session = sessions(&program, &target).pop().unwrap();
+    assert_eq!(setting.result()["boundary_session_id"], session);
+    assert_eq!(setting.result()["boundary_session_id_source"], "authorized");
+    let read = boundary_json(&program, &["sessions", "read", "-id", &session])["item"].clone();
+    let counted = |name: &str| read["connections"][0][name].as_str().unwrap().parse::<u64>().unwrap();
+    assert_eq!((counted("bytes_up"), counted("bytes_down")), setting.world.bytes_through_worker());
+    assert!(["canceling", "terminated"].contains(&read["status"].as_str().unwrap()), "{read}");
+}
+
+#[test]
+fn without_its_program_a_real_boundarys_cancel_and_expiry_cut_the_shell() {
+    let Some(program) = boundary() else { return };
+    let setting = Setting::rosa();
+    let marker = format!("ecs-exec-target/1 owner=test task={} state=live", setting.task_arn());
+    let target = described_target(&program, &setting, &marker);
+    let child =
+        native(&setting, &[&target, "--container", "rosa-boundary", "--", "sh", "-c", "echo started; sleep 60"]).spawn().unwrap();
+    assert!(setting.wait_for(|journal| journal.iter().any(|entry| matches!(entry, JournalEntry::ChildStarted { .. }))));
+    boundary_json(&program, &["sessions", "cancel", "-id", &sessions(&program, &target).pop().unwrap()]);
+    let output = wait_with_output(child);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(255) && stderr.contains("[boundary-canceled]"), "{stderr}");
+
+    boundary_json(&program, &["targets", "update", "tcp", "-id", &target, "-session-max-seconds", "8"]);
+    let child = native(&setting, &[&target, "--container", "rosa-boundary", "--", "sleep", "60"]).spawn().unwrap();
+    let output = wait_with_output(child);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(255) && stderr.contains("[boundary-expired]"), "{stderr}");
+}
+
+#[test]
+fn a_real_boundarys_refusals_say_what_to_do() {
+    if boundary().is_none() {
+        return;
+    }
+    let setting = Setting::rosa();
+    let refused = |arguments: &[&str], token: Option<&str>| {
+        let mut wrapper = native(&setting, arguments);
+        if let Some(token) = token {
+            wrapper.env("BOUNDARY_TOKEN", token);
+        }
+        let output = wait_with_output(wrapper.spawn().unwrap());
+        assert_eq!(output.status.code(), Some(255));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let unknown = refused(&["no-such-alias.example"], None);
+    assert!(unknown.contains("[boundary-denied]") && unknown.contains("no-such-alias.example"), "{unknown}");
+    let strange = refused(&["ttcp_1234567890"], Some("at_0000000000_s1wrong"));
+    assert!(strange.contains("[boundary-auth]") && !strange.contains("s1wrong"), "{strange}");
 }
 
 fn sessions(program: &PathBuf, target: &str) -> Vec<String> {
