@@ -87,6 +87,14 @@ pub(crate) struct Args {
     #[arg(long, env = "ECS_EXEC_RECONNECT_TIMEOUT", value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
     pub(crate) reconnect_timeout: Duration,
 
+    /// End the session when nothing was typed for so long. Only with a terminal.
+    #[arg(long, env = "ECS_EXEC_IDLE_TIMEOUT", value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) idle_timeout: Option<Duration>,
+
+    /// Find everything and prove the way, tell what would be done, and do not do it.
+    #[arg(long, env = "ECS_EXEC_DRY_RUN")]
+    pub(crate) dry_run: bool,
+
     /// Why the session is opened: a ticket or a sentence, kept in the session record.
     #[arg(long, env = "ECS_EXEC_REASON", value_name = "TEXT")]
     pub(crate) reason: Option<String>,

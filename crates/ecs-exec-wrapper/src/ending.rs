@@ -67,6 +67,12 @@ pub(crate) enum Reason {
     RemoteError,
     /// The other end does not speak the protocol.
     Protocol,
+    /// The user typed nothing for too long.
+    IdleTimeout,
+    /// Only what would be done was told.
+    DryRun,
+    /// This machine's policy forbids it.
+    Policy,
     /// The session cannot be recorded.
     Record,
     /// Wrong usage.
@@ -78,7 +84,7 @@ pub(crate) enum Reason {
 impl Reason {
     /// All reasons, in the order of the documents.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 32] = [
+    pub(crate) const ALL: [Self; 35] = [
         Self::Exited,
         Self::ExitUnknown,
         Self::UserDisconnect,
@@ -108,6 +114,9 @@ impl Reason {
         Self::Kms,
         Self::RemoteError,
         Self::Protocol,
+        Self::IdleTimeout,
+        Self::DryRun,
+        Self::Policy,
         Self::Record,
         Self::Usage,
         Self::Configuration,
@@ -189,6 +198,9 @@ impl Reason {
             }
             Self::RemoteError => ("remote-error", "the text above is the agent's own"),
             Self::Protocol => ("protocol", "try again; if it stays, run with -vv --log-file and report it"),
+            Self::IdleTimeout => ("idle-timeout", "connect again; what ran in the shell may still be running"),
+            Self::DryRun => ("dry-run", ""),
+            Self::Policy => ("policy", "ask whoever runs this machine; the policy is /etc/ecs-exec-wrapper/policy.toml"),
             Self::Record => ("record", "make the folder writable, or go on without a record with --record best-effort"),
             Self::Usage => ("usage", "see ecs-exec-wrapper --help"),
             Self::Configuration => ("configuration", ""),
@@ -240,6 +252,7 @@ impl Ending {
         let exit_code = match reason {
             Reason::Usage => exit::USAGE,
             Reason::Configuration => exit::CONFIGURATION,
+            Reason::DryRun => exit::OK,
             _ => exit::OWN_FAILURE,
         };
         Self { reason, exit_code, exit_source: ExitSource::Wrapper, sentence: sentence.into() }
@@ -300,7 +313,7 @@ mod tests {
 
     #[test]
     fn our_own_failures_stay_clear_of_boundarys_codes() {
-        for reason in Reason::ALL.into_iter().filter(|reason| *reason != Reason::Exited) {
+        for reason in Reason::ALL.into_iter().filter(|reason| !matches!(reason, Reason::Exited | Reason::DryRun)) {
             assert!(![0, 1, 2, 3].contains(&Ending::failed(reason, "").exit_code), "{reason:?}");
         }
     }

@@ -8,6 +8,7 @@
 
 mod args;
 mod conversation;
+mod deadlines;
 mod ending;
 mod escape;
 mod settings;
@@ -25,6 +26,7 @@ mod native;
 mod open;
 mod output;
 mod parent;
+mod policy;
 mod pump;
 mod record;
 mod resolve;

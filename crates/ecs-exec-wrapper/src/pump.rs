@@ -5,6 +5,7 @@
 
 use crate::attention::{Attention, next_read, suspend};
 use crate::conversation::{Action, Conversation, Notice, Outcome};
+use crate::deadlines::{Deadlines, Due};
 use crate::ecs::{KeyRequest, Services};
 use crate::ending::Ending;
 use crate::escape::Command;
@@ -16,6 +17,7 @@ use crate::signals::Taken;
 use crate::terminal::{self, Mode};
 use crate::transcript::Recording;
 use aws_identity::Refusal;
+use jiff::Timestamp;
 use ssm_channel::{Channel, ChannelError, Incoming, Liveness, Reader, Writer};
 use ssm_proto::{GrantedKey, Now, Transmit};
 use std::pin::Pin;
@@ -39,6 +41,8 @@ pub(crate) enum PumpEnd {
     Signal(u8),
     /// The user's `~.`.
     Disconnect,
+    /// Nothing was typed for too long.
+    Idle,
     /// Ctrl-C before the shell was ready.
     Canceled,
     /// Nobody reads our stdout.
@@ -90,6 +94,9 @@ pub(crate) struct Pump<'a> {
     stderr: Output,
     /// The recording, when one was asked for.
     pub(crate) recording: Option<Recording>,
+    /// The times at which the session ends by itself.
+    pub(crate) deadlines: Deadlines,
+    titled: bool,
 }
 
 impl<'a> Pump<'a> {
@@ -125,6 +132,8 @@ impl<'a> Pump<'a> {
             stdout: Output::start(crate::output::Stream::Stdout)?,
             stderr: Output::start(crate::output::Stream::Stderr)?,
             recording: None,
+            deadlines: Deadlines::default(),
+            titled: false,
         })
     }
 
@@ -226,6 +235,9 @@ impl<'a> Pump<'a> {
 
     /// Says goodbye to the gateway, and writes what is still to be shown. Returns whether all of it was.
     pub(crate) async fn finish(mut self, output_limit: Option<Duration>) -> bool {
+        if self.titled {
+            self.say.title_back();
+        }
         if self.connected {
             // A courtesy: whether it arrives changes nothing.
             let _ = self.writer.close(1000).await;
@@ -258,6 +270,9 @@ impl<'a> Pump<'a> {
 
     /// Takes a message and what has come with it, so that their acknowledgements leave in one write.
     fn take(&mut self, incoming: Result<Incoming, ChannelError>) -> Option<PumpEnd> {
+        if matches!(incoming, Ok(Incoming::Binary(_))) {
+            self.deadlines.byte(Timestamp::now());
+        }
         let mut next = Some(incoming);
         for left in (0..BURST).rev() {
             let end = self.take_one(next?);
@@ -284,6 +299,7 @@ impl<'a> Pump<'a> {
     fn take_read(&mut self, read: Read) {
         match read {
             Read::Bytes(bytes) => {
+                self.deadlines.key(Timestamp::now());
                 self.record(|recording| recording.input(&bytes));
                 self.conversation.handle_typed(&bytes);
             }
@@ -307,6 +323,11 @@ impl<'a> Pump<'a> {
     fn take_timeout(&mut self, attention: &mut Attention) -> Option<PumpEnd> {
         self.conversation.handle_timeout(now());
         self.record(Recording::flush);
+        if self.settings.io.interactive
+            && let Some(end) = self.look_at_the_clock()
+        {
+            return Some(end);
+        }
         if attention.terminal.mode() == Mode::Raw {
             attention.terminal.reenter();
         }
@@ -322,6 +343,19 @@ impl<'a> Pump<'a> {
             }
             Some(ssm_channel::Action::Dead) => Some(self.lost(Loss::Silent)),
             None => None,
+        }
+    }
+
+    fn look_at_the_clock(&mut self) -> Option<PumpEnd> {
+        match self.deadlines.poll(Timestamp::now()) {
+            Due::Nothing => None,
+            Due::Idle => Some(PumpEnd::Idle),
+            Due::Warn(text) => {
+                // In the title, not in the text: a full-screen program may be running.
+                self.say.title(&text, !self.titled);
+                self.titled = true;
+                None
+            }
         }
     }
 
@@ -463,7 +497,7 @@ impl<'a> Pump<'a> {
             counters.output_bytes,
             counters.resends,
             counters.duplicates,
-        )
+        ) + &self.deadlines.status(Timestamp::now()).iter().map(|line| format!("\n{line}")).collect::<String>()
     }
 
     fn lost(&mut self, loss: Loss) -> PumpEnd {
@@ -479,9 +513,17 @@ impl<'a> Pump<'a> {
 
     fn deadline_with(&self, attention: &Attention) -> Instant {
         let deadline = self.deadline();
+        let ends = self.deadlines.next().filter(|_| self.settings.io.interactive);
+        let deadline = ends.map_or(deadline, |at| deadline.min(instant_of(at)));
         let wants_front = attention.terminal.is_managed() && !terminal::in_foreground();
         if wants_front { deadline.min(Instant::now() + FOREGROUND_CHECK) } else { deadline }
     }
+}
+
+/// A time of the clock on the wall, as the loop waits for it; a time that has passed is now.
+fn instant_of(at: Timestamp) -> Instant {
+    let left = at.duration_since(Timestamp::now());
+    Instant::now() + Duration::try_from(left).unwrap_or_default()
 }
 
 /// The time, as the protocol wants it.

@@ -11,6 +11,7 @@ use aws_credential_types::Credentials;
 use aws_identity::{Aws, Caller, IdentityError, Refusal, RefusalKind};
 use cli_kit::chain_text;
 use investigation::{TaskArn, TaskRef, ssm_target};
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,8 @@ pub(crate) struct Resolved {
     pub(crate) runtime_id: String,
     /// The data channel's target string.
     pub(crate) ssm_target: String,
+    /// When the task is stopped, as its tags say.
+    pub(crate) deadline: Option<Timestamp>,
 }
 
 /// Loads the AWS configuration; asks for credentials when a provider might prompt, with the terminal lent to it.
@@ -214,5 +217,6 @@ fn resolved(task: &TaskView, cluster: &str, container: &str, runtime_id: String,
         ecs_cluster: cluster.to_owned(),
         container: container.to_owned(),
         runtime_id,
+        deadline: task.labels.deadline(),
     }
 }

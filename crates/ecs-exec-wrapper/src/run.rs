@@ -6,10 +6,12 @@ use crate::authorise::Way;
 use crate::config::FileConfig;
 use crate::controller::Controller;
 use crate::conversation::{Conversation, Dialect};
+use crate::deadlines::Deadlines;
 use crate::ending::{Ending, ExitSource, Reason};
 use crate::escape::Escapes;
 use crate::native::{self, Native};
 use crate::open::{NotOpened, execute, upgrade};
+use crate::policy::Policy;
 use crate::pump::{Pump, PumpEnd, now};
 use crate::record::{Facts, OutputDigestFacts, Recorder, RemoteEnd, ResultFile};
 use crate::resolve::{Cloud, Resolved, connect_cloud, first_look, refused, wait_until_ready};
@@ -72,19 +74,25 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return report(&Ending::failed(Reason::Protocol, format!("failed to start: {error}")), say),
     };
-    let ending = match Controller::from_environment(&boundary) {
-        Ok(controller) => {
-            settings.controller = controller;
-            runtime.block_on(run(&mut settings, say, &gate))
+    let ready = Policy::load().and_then(|policy| {
+        policy.apply(&mut settings)?;
+        settings.controller = Controller::from_environment(&boundary)?;
+        Ok(policy)
+    });
+    let ending = match ready {
+        Ok(policy) => runtime.block_on(run(&mut settings, &policy, say, &gate)),
+        Err(ending) => {
+            let file = settings.result_file.as_deref().map(ResultFile::prepare).transpose();
+            let facts = Facts::new(Timestamp::now());
+            file.map_or_else(|other| other, |file| with_result(Some(&settings), file.as_ref(), &facts, ending, say))
         }
-        Err(ending) => ending,
     };
     runtime.shutdown_background();
     report(&ending, say)
 }
 
 /// One run with settled settings: whatever happens, it is recorded and the result is written.
-async fn run(settings: &mut Settings, say: Say, gate: &Gate) -> Ending {
+async fn run(settings: &mut Settings, policy: &Policy, say: Say, gate: &Gate) -> Ending {
     let mut facts = Facts::new(Timestamp::now());
     let result_file = match settings.result_file.as_deref().map(ResultFile::prepare).transpose() {
         Ok(result_file) => result_file,
@@ -95,7 +103,7 @@ async fn run(settings: &mut Settings, say: Say, gate: &Gate) -> Ending {
         Err(ending) => return with_result(Some(settings), result_file.as_ref(), &facts, ending, say),
     };
     let mut native = None;
-    let ending = match session(settings, say, gate, &mut recorder, &mut facts, &mut native).await {
+    let ending = match session(settings, say, gate, &mut recorder, &mut facts, &mut native, policy).await {
         Ok(ending) | Err(ending) => ending,
     };
     if let Some(native) = native {
@@ -117,6 +125,7 @@ async fn session(
     recorder: &mut Recorder,
     facts: &mut Facts,
     native: &mut Option<Native>,
+    policy: &Policy,
 ) -> Result<Ending, Ending> {
     let signals =
         signals::start().map_err(|error| Ending::failed(Reason::Protocol, format!("failed to watch signals: {error}")))?;
@@ -141,8 +150,13 @@ async fn session(
     let marker = native.as_ref().and_then(|native| native.marker.clone());
     attention.during(recognise(settings, &resolved, marker)).await??;
     let settings = &*settings;
+    policy.permit(&resolved.ecs_cluster, &settings.boundary)?;
     let nonce = nonce()?;
     let command_line = command_line(settings, &nonce)?;
+    if settings.dry_run {
+        tell_plan(settings, &resolved, &command_line);
+        return Err(Ending::failed(Reason::DryRun, "nothing was opened"));
+    }
     let rights = Rights::of(&resolved.caller.arn);
     introduce(settings, &resolved, &rights, say);
 
@@ -173,6 +187,7 @@ async fn session(
     let mut pump = Pump::new(conversation, channel, settings, &cloud.services, ids, say)
         .map_err(|error| Ending::failed(Reason::Protocol, format!("failed to start writing: {error}")))?;
     pump.recording = recording;
+    pump.deadlines = deadlines(settings, &resolved);
     gate.hold();
     pump.conversation.handle_connected(Zeroizing::new(session.token.expose_secret().to_owned()), now());
     let resuming = Resuming { settings, cloud: &cloud, way: &way, session_id: ids.0, rights: &rights, say };
@@ -241,6 +256,32 @@ fn fits(marker: &Marker, resolved: &Resolved) -> Result<(), Ending> {
         }
         _ => Ok(()),
     }
+}
+
+/// What `--dry-run` tells, on stdout.
+#[expect(clippy::print_stdout, reason = "it is the report that was asked for")]
+fn tell_plan(settings: &Settings, resolved: &Resolved, command_line: &str) {
+    let boundary = &settings.boundary;
+    let or_unknown = |text: Option<String>| text.unwrap_or_else(|| "unknown".to_owned());
+    println!("task              {}", resolved.task_arn);
+    println!("container         {}", resolved.container);
+    println!("user in it        {}", settings.user);
+    println!("AWS caller        {}", cli_kit::printable(&resolved.caller.arn, 2048));
+    println!("route             {}", settings.route.as_str());
+    println!("Boundary target   {}", or_unknown(boundary.target_id.clone()));
+    println!("Boundary session  {} ({})", or_unknown(boundary.id.as_ref().map(ToString::to_string)), boundary.id_source.as_str());
+    println!("task ends         {}", or_unknown(resolved.deadline.map(|at| at.to_string())));
+    println!("command line, as CloudTrail would keep it:\n{command_line}");
+}
+
+/// The times at which this session ends by itself.
+fn deadlines(settings: &Settings, resolved: &Resolved) -> Deadlines {
+    let now = Timestamp::now();
+    let idle = settings.idle_timeout.and_then(|timeout| jiff::SignedDuration::try_from(timeout).ok());
+    let mut deadlines = Deadlines::new(now, idle);
+    deadlines.add("the Boundary session ends", settings.boundary.expires_at, now);
+    deadlines.add("the task is stopped", resolved.deadline, now);
+    deadlines
 }
 
 /// The recording that was asked for, begun.
@@ -427,7 +468,9 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// Tells how it ended and turns it into the exit code.
 fn report(ending: &Ending, say: Say) -> ExitCode {
-    if ending.reason == Reason::Exited {
+    if ending.reason == Reason::DryRun {
+        say.status(&ending.sentence);
+    } else if ending.reason == Reason::Exited {
         if !ending.sentence.is_empty() {
             say.important(&ending.sentence);
         }
@@ -436,6 +479,8 @@ fn report(ending: &Ending, say: Say) -> ExitCode {
         let advice = if advice.is_empty() { String::new() } else { format!("\n  {advice}") };
         say.important(&format!("{} [{}]{advice}", ending.sentence, ending.reason.as_str()));
     }
-    debug_assert!(ending.exit_source == ExitSource::Marker || !matches!(ending.exit_code, 0..=3));
+    debug_assert!(
+        ending.exit_source == ExitSource::Marker || ending.reason == Reason::DryRun || !matches!(ending.exit_code, 0..=3)
+    );
     ExitCode::from(ending.exit_code)
 }

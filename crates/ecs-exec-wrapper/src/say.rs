@@ -26,6 +26,17 @@ impl Say {
         line(&format!("{NAME}: {text}\n"));
     }
 
+    /// Shows a text in the terminal's title; the title before the first one is kept by the terminal.
+    pub(crate) fn title(self, text: &str, first: bool) {
+        let keep = if first { "\u{1b}[22;2t" } else { "" };
+        line(&format!("{keep}\u{1b}]2;{NAME}: {text}\u{7}"));
+    }
+
+    /// Brings back the title that was there before the first [`Say::title`].
+    pub(crate) fn title_back(self) {
+        line("\u{1b}[23;2t");
+    }
+
     /// A line while the terminal is raw: it ends a line that may have been begun, and leaves the cursor at the left.
     pub(crate) fn in_raw(self, text: &str) {
         line(&format!("\r\n[{NAME}: {}]\r\n", text.replace('\n', "\r\n")));

@@ -51,6 +51,10 @@ pub(crate) struct Settings {
     pub(crate) wait: Duration,
     /// How long a lost connection is tried to be resumed; zero is not at all.
     pub(crate) reconnect_timeout: Duration,
+    /// Without a key for so long the session ends.
+    pub(crate) idle_timeout: Option<Duration>,
+    /// Nothing is opened; what would be is told.
+    pub(crate) dry_run: bool,
     /// Why the session is opened.
     pub(crate) reason: Option<String>,
     /// Where the result goes.
@@ -238,6 +242,9 @@ pub(crate) enum SettingsError {
     /// `connect` goes through Boundary or not at all.
     #[error("connect goes through Boundary: --via direct and --boundary-session-id cannot be used with it")]
     ConnectOtherwise,
+    /// An idle time-out without keys.
+    #[error("--idle-timeout needs a terminal: without one nobody types")]
+    IdleWithoutTerminal,
     /// Input is to be recorded, but nothing is.
     #[error("--transcript-input needs --transcript")]
     InputWithoutTranscript,
@@ -308,6 +315,8 @@ pub(crate) fn settle_settings(
         profile: args.profile.or_else(|| files.value(|f| f.profile.clone())),
         wait: args.wait,
         reconnect_timeout: args.reconnect_timeout,
+        idle_timeout: idle_timeout(args.idle_timeout, io, args.typed.has("--idle-timeout"))?,
+        dry_run: args.dry_run,
         reason: args.reason.map(checked_reason).transpose()?,
         result_file: args.result_file,
         record: args.record,
@@ -399,6 +408,15 @@ fn io_mode(args: &Args, terminals: Terminals) -> Result<IoMode, SettingsError> {
     }
     let tty = asks || (!refuses && (args.no_wrap || (terminals.stdin && terminals.stdout)));
     Ok(IoMode { tty, interactive: tty && terminals.stdin, pipe_encoding: args.pipe_encoding, no_wrap: args.no_wrap })
+}
+
+/// In pipes a time-out from the environment means nothing; one that was typed is a mistake.
+fn idle_timeout(given: Option<Duration>, io: IoMode, typed: bool) -> Result<Option<Duration>, SettingsError> {
+    let given = given.filter(|timeout| !timeout.is_zero());
+    if given.is_some() && typed && !io.interactive {
+        return Err(SettingsError::IdleWithoutTerminal);
+    }
+    Ok(given.filter(|_| io.interactive))
 }
 
 fn checked_user(user: String) -> Result<String, SettingsError> {

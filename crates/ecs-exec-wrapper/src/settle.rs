@@ -80,6 +80,9 @@ impl Settling<'_> {
             },
             PumpEnd::NotResumed(ending) => self.or_task_stopped(ending).await,
             PumpEnd::Disconnect => Ending::failed(Reason::UserDisconnect, "ended with ~."),
+            PumpEnd::Idle => {
+                Ending::failed(Reason::IdleTimeout, "nothing was typed for the time that --idle-timeout or the policy allows")
+            }
             PumpEnd::Canceled => Ending::canceled(),
             PumpEnd::StdoutClosed => Ending {
                 reason: Reason::StdoutClosed,

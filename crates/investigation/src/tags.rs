@@ -2,6 +2,9 @@
 //!
 //! Owns the order in which dialects are tried. A value is a claim of whoever could tag the task, not a fact.
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
 /// The pair that names an investigation. The investigation's id alone is not unique: two clusters may use the same one.
@@ -38,6 +41,17 @@ impl TaskLabels {
         self.first(&["username", "owner_username"], &[])
     }
 
+    /// When the task is to be stopped: tag `deadline`, else `created_at` and `task_timeout` seconds after it. Times without a
+    /// zone are UTC.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let time = |name| self.tags.get(name).and_then(|text| timestamp(text));
+        time("deadline").or_else(|| {
+            let seconds: i64 =
+                self.tags.get("task_timeout")?.parse().ok().filter(|seconds| (1..=MAX_TIMEOUT).contains(seconds))?;
+            Some(time("created_at")? + SignedDuration::from_secs(seconds))
+        })
+    }
+
     /// Both ids, when both are there.
     pub fn key(&self) -> Option<InvestigationKey> {
         Some(InvestigationKey {
@@ -51,6 +65,15 @@ impl TaskLabels {
         let found = tag.or_else(|| variables.iter().find_map(|name| self.environment.get(*name)));
         found.map(String::as_str).filter(|value| !value.is_empty())
     }
+}
+
+/// The longest time-out that is believed, in seconds: a year.
+const MAX_TIMEOUT: i64 = 31_536_000;
+
+/// A timestamp with `Z` or an offset, or a naive one, which is UTC.
+fn timestamp(text: &str) -> Option<Timestamp> {
+    let naive = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    text.parse().ok().or_else(naive)
 }
 
 #[cfg(test)]
@@ -73,6 +96,19 @@ mod tests {
     fn the_oldest_dialect_has_only_variables() {
         let labels = labels(&[], &[("CLUSTER_ID", "b"), ("INCIDENT_NUMBER", "77")]);
         assert_eq!(labels.key().unwrap().investigation_id, "77");
+    }
+
+    #[test]
+    fn a_deadline_is_read_in_every_form_and_nonsense_is_none() {
+        let at = |pairs: &[(&str, &str)]| labels(pairs, &[]).deadline().map(|at| at.to_string());
+        let noon = Some("2026-02-16T12:00:00Z".to_owned());
+        assert_eq!(at(&[("deadline", "2026-02-16T12:00:00")]), noon);
+        assert_eq!(at(&[("deadline", "2026-02-16T12:00:00.000000")]), noon);
+        assert_eq!(at(&[("deadline", "2026-02-16T14:00:00+02:00")]), noon);
+        assert_eq!(at(&[("created_at", "2026-02-16T11:00:00"), ("task_timeout", "3600")]), noon);
+        for bad in [&[("deadline", "soon")][..], &[("created_at", "2026-02-16T11:00:00"), ("task_timeout", "0")], &[]] {
+            assert_eq!(at(bad), None, "{bad:?}");
+        }
     }
 
     #[test]

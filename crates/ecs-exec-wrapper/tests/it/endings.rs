@@ -1,6 +1,6 @@
 //! How sessions end, and what is said about it: each ending has its reason, its code and a sentence.
 
-use crate::harness::{OnTerminal, Setting, local_user};
+use crate::harness::{OnTerminal, Setting, local_user, records};
 use lab::{Cut, Elsewhere, JournalEntry};
 use nix::sys::signal::Signal;
 use std::process::{Command, Output, Stdio};
@@ -387,4 +387,88 @@ fn a_worker_that_refuses_under_boundarys_parent_is_boundarys_end_and_not_a_signa
         .stderr(Stdio::piped())
         .spawn();
     fails(&crate::harness::wait_with_output(child.unwrap()), 255, "boundary-closed");
+}
+
+/// A policy file for debug builds; release builds look at /etc only.
+fn under_policy(setting: &Setting, policy: &str, arguments: &[&str]) -> std::process::Output {
+    let path = setting.home.path().join("policy.toml");
+    std::fs::write(&path, policy).unwrap();
+    let mut wrapper = setting.wrapper(arguments);
+    wrapper.env("ECS_EXEC_TEST_POLICY", path).stdin(std::process::Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn a_policy_is_not_loosened_by_flags_and_nothing_is_opened() {
+    let setting = Setting::rosa();
+    let cases: [(&str, &[&str], &str); 8] = [
+        ("via = \"boundary\"", &["--via", "direct"], "via"),
+        ("record = \"required\"", &["--record", "best-effort"], "record"),
+        ("reason = \"required\"", &[], "--reason"),
+        ("wrap = \"required\"", &["--no-wrap"], "wrap"),
+        ("users = [\"nobody-of-ours\"]", &[], "nobody-of-ours"),
+        ("clusters = [\"another\"]", &[], "another"),
+        ("boundary_session_id = \"required\"", &[], "boundary_session_id"),
+        ("boundary_session_id = \"required\"", &["--boundary-session-id", "s_1234567890"], "boundary_session_id"),
+    ];
+    for (policy, flags, rule) in cases {
+        let output = under_policy(&setting, policy, &[flags, &["--", "true"]].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(255), "{policy}: {stderr}");
+        assert!(stderr.contains("[policy]") && stderr.contains(rule), "{policy}: {stderr}");
+    }
+    assert_eq!(setting.count(|entry| matches!(entry, JournalEntry::ChildStarted { .. })), 0);
+    let unusable = under_policy(&setting, "vias = 1", &["--", "true"]);
+    assert_eq!(unusable.status.code(), Some(78), "{}", String::from_utf8_lossy(&unusable.stderr));
+}
+
+#[test]
+fn a_policy_that_is_kept_only_adds() {
+    let setting = Setting::rosa();
+    let policy = "via = \"boundary\"\nrecord = \"required\"\ntranscript = \"required\"\nreason = \"required\"";
+    let output = under_policy(&setting, policy, &["--reason", "INC-7", "--", "sh", "-c", "exit 7"]);
+    assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
+    let transcripts = setting.home.path().join("state/ecs-exec-wrapper/transcripts");
+    assert_eq!(std::fs::read_dir(transcripts).unwrap().count(), 1);
+}
+
+#[test]
+fn a_dry_run_tells_the_plan_and_opens_nothing() {
+    let setting = Setting::rosa();
+    let output = setting.piped(&["--dry-run", "--", "echo", "hello"], b"");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.contains(&setting.task_arn()) && stdout.contains("rosa-boundary") && stdout.contains("hello"), "{stdout}");
+    assert_eq!(setting.count(|entry| matches!(entry, JournalEntry::ChildStarted { .. })), 0);
+    assert!(
+        !setting.journal_file().exists() || records(&setting.journal_file()).is_empty(),
+        "nothing was opened, so nothing is recorded"
+    );
+}
+
+#[test]
+fn who_types_nothing_is_disconnected() {
+    let setting = Setting::rosa();
+    let mut shell = OnTerminal::wrapper(
+        &setting,
+        &["--idle-timeout", "2s", "--", "sh", "-c", "echo re''ady; while :; do echo on; sleep 0.1; done"],
+    );
+    shell.expect("ready");
+    assert_eq!(shell.exit_code(), Some(255), "{}", shell.seen());
+    assert!(shell.seen().contains("[idle-timeout]"), "{}", shell.seen());
+    let refused = setting.piped(&["--idle-timeout", "2s", "--", "true"], b"");
+    assert_eq!(refused.status.code(), Some(64));
+}
+
+#[test]
+fn the_status_tells_the_ends_that_are_known() {
+    let setting = Setting::rosa();
+    setting.world.set_task(&setting.task_id(), |task| {
+        task.tags.insert("deadline".to_owned(), "2099-01-01T00:00:00".to_owned());
+    });
+    let shell = OnTerminal::wrapper(&setting, &["--env", "PS1=prompt> ", "--idle-timeout", "1h", "--", "sh", "-i"]);
+    shell.expect("prompt> ");
+    shell.type_in("\r~s");
+    shell.expect("the task is stopped in");
+    shell.expect("without a key");
+    shell.expect("AWS ends it in 20 min");
 }
