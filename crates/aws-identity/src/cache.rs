@@ -22,6 +22,11 @@ impl Cache {
         Self { inner, kept: Mutex::new(None) }
     }
 
+    /// Starts with credentials that were already fetched.
+    pub(crate) fn holding(inner: SharedCredentialsProvider, kept: Credentials) -> Self {
+        Self { inner, kept: Mutex::new(Some(kept)) }
+    }
+
     async fn credentials(&self) -> provider::Result {
         let mut kept = self.kept.lock().await;
         if let Some(credentials) = kept.as_ref().filter(|credentials| is_fresh(credentials, SystemTime::now())) {

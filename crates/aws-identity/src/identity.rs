@@ -15,6 +15,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_sts::config::IdentityCache;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
+use crate::assume::{AssumeRole, AssumeRoleError, Assumed, Assumer};
 use crate::cache::Cache;
 use crate::connector::{CaFileError, http_client};
 use crate::profile::{self, Selected};
@@ -100,6 +101,9 @@ pub enum IdentityError {
     /// No provider answered in time.
     #[error("get AWS credentials within {} s", CREDENTIALS_TIMEOUT.as_secs())]
     CredentialsTimedOut,
+    /// The role that was assumed before could not be assumed again.
+    #[error("take the role on again")]
+    AssumeRole(#[source] Box<AssumeRoleError>),
 }
 
 /// Who the credentials belong to.
@@ -121,6 +125,7 @@ pub struct Aws {
     profile: String,
     may_prompt: bool,
     settings: Settings,
+    role: Option<(AssumeRole, Assumed)>,
 }
 
 /// Loads configuration, profile and region; asks no network.
@@ -132,7 +137,12 @@ pub struct Aws {
 /// Names what was asked for and is missing.
 pub async fn load(settings: &Settings) -> Result<Aws, IdentityError> {
     let selected = profile::select(settings.profile.as_deref()).await?;
-    let region = region(settings, &selected)?;
+    of_profile(settings, &selected).await
+}
+
+/// Does the rest of [`load`], with a profile that need not be there.
+pub(crate) async fn of_profile(settings: &Settings, selected: &Selected) -> Result<Aws, IdentityError> {
+    let region = region(settings, selected)?;
     let ca_file = settings.ca_file.clone().or_else(|| profile::variable("AWS_CA_BUNDLE").map(PathBuf::from));
     let client = http_client(ca_file.as_deref())?;
     let config = sdk_config(settings, &region, client).await;
@@ -140,8 +150,9 @@ pub async fn load(settings: &Settings) -> Result<Aws, IdentityError> {
         config,
         region,
         profile: selected.name().to_owned(),
-        may_prompt: may_prompt(settings, &selected),
+        may_prompt: may_prompt(settings, selected),
         settings: settings.clone(),
+        role: None,
     })
 }
 
@@ -252,11 +263,41 @@ impl Aws {
         })
     }
 
-    /// Loads everything again from files and environment: a user may have logged in meanwhile.
+    /// Takes on a role; its credentials replace ours, and are renewed with fresh ones of ours before they expire.
+    ///
+    /// Asks STS once, twice if the calling session seems to have a source identity of its own. If [`Aws::may_prompt`], call
+    /// [`Aws::credentials`] before.
     ///
     /// # Errors
-    /// As [`load`].
+    /// [`AssumeRoleError`] names the permission that lacks and the policy statements to add.
+    pub async fn assume_role(&self, wanted: &AssumeRole) -> Result<Self, AssumeRoleError> {
+        // Our own cache renews earlier than the SDK's, so that the call is never made with credentials about to expire.
+        let asking = self.config.to_builder().identity_cache(IdentityCache::no_cache()).build();
+        let mut assumer = Assumer::new(aws_sdk_sts::Client::new(&asking), wanted.clone())?;
+        let (credentials, assumed) = assumer.first().await?;
+        let cache = Cache::holding(SharedCredentialsProvider::new(assumer), credentials);
+        let config = self.config.clone().into_builder().credentials_provider(SharedCredentialsProvider::new(cache)).build();
+        Ok(Self { config, role: Some((wanted.clone(), assumed)), ..self.clone() })
+    }
+
+    /// What this identity was loaded with.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The session of the role that was assumed, if one was.
+    pub fn assumed(&self) -> Option<&Assumed> {
+        self.role.as_ref().map(|(_, assumed)| assumed)
+    }
+
+    /// Loads everything again from files and environment, and takes the role on again: a user may have logged in meanwhile.
+    ///
+    /// # Errors
+    /// As [`load`]; and as [`Aws::credentials`] and [`Aws::assume_role`] if a role was assumed.
     pub async fn reload(&self) -> Result<Self, IdentityError> {
-        load(&self.settings).await
+        let base = load(&self.settings).await?;
+        let Some((wanted, _)) = &self.role else { return Ok(base) };
+        base.credentials().await?;
+        base.assume_role(wanted).await.map_err(|error| IdentityError::AssumeRole(Box::new(error)))
     }
 }

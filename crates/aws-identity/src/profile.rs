@@ -26,10 +26,7 @@ pub(crate) struct Selected {
 /// Names a file or profile that was asked for and is not there.
 pub(crate) async fn select(name: Option<&str>) -> Result<Selected, IdentityError> {
     check_named_files(name.is_some())?;
-    let override_name = name.map(|name| name.to_owned().into());
-    let profiles = profile::load(&Fs::real(), &Env::real(), &<_>::default(), override_name)
-        .await
-        .map_err(|source: ProfileFileLoadError| IdentityError::ProfileFiles { source: Box::new(source) })?;
+    let Selected { profiles } = open(name).await?;
     let origin = match name {
         Some(_) => Some("the --profile flag"),
         None => variable("AWS_PROFILE").map(|_| "AWS_PROFILE"),
@@ -43,8 +40,17 @@ pub(crate) async fn select(name: Option<&str>) -> Result<Selected, IdentityError
     }
 }
 
+/// Loads the profile files; the profile in force need not be there.
+pub(crate) async fn open(name: Option<&str>) -> Result<Selected, IdentityError> {
+    let override_name = name.map(|name| name.to_owned().into());
+    let profiles = profile::load(&Fs::real(), &Env::real(), &<_>::default(), override_name)
+        .await
+        .map_err(|source: ProfileFileLoadError| IdentityError::ProfileFiles { source: Box::new(source) })?;
+    Ok(Selected { profiles })
+}
+
 /// Checks files that the environment names: the SDK would go on silently without them.
-fn check_named_files(profile_given: bool) -> Result<(), IdentityError> {
+pub(crate) fn check_named_files(profile_given: bool) -> Result<(), IdentityError> {
     check_file("AWS_CONFIG_FILE")?;
     let token_file_unused = profile_given || has_environment_credentials();
     if token_file_unused { Ok(()) } else { check_file("AWS_WEB_IDENTITY_TOKEN_FILE") }
@@ -68,6 +74,11 @@ pub(crate) fn has_environment_credentials() -> bool {
 }
 
 impl Selected {
+    /// Everything that the profile files say.
+    pub(crate) fn all(&self) -> &ProfileSet {
+        &self.profiles
+    }
+
     /// Reads the region of the profile.
     pub(crate) fn region(&self) -> Option<String> {
         self.profiles.get("region").map(str::to_owned)

@@ -6,9 +6,11 @@
 pub mod arn;
 pub mod ids;
 pub mod marker;
+pub mod session_name;
 pub mod tags;
 
 pub use arn::{ArnError, ClusterRef, TaskArn, TaskRef, ssm_target};
 pub use ids::{BoundarySessionId, IdError};
 pub use marker::{Marker, MarkerError, MarkerState};
+pub use session_name::{RoleSessionName, SessionNameError};
 pub use tags::{InvestigationKey, TaskLabels};

@@ -4,14 +4,19 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail by panicking")]
 
+mod assume;
 mod calls;
+mod chain;
 mod environment;
+mod rotation;
 mod server;
+mod sts;
 
 use std::path::Path;
 use std::time::Duration;
 
-use aws_identity::{Settings, load};
+use aws_identity::{AssumeRole, Aws, Leg, Outcome, Settings, explain_chain, load};
+use investigation::{BoundarySessionId, RoleSessionName};
 use tokio::process::Command;
 
 /// Before each line that a probe says.
@@ -72,6 +77,45 @@ fn say(text: impl std::fmt::Display) {
     println!("{MARK}{text}");
 }
 
+fn say_leg(leg: &Leg) {
+    say(format_args!("leg {:?} | {} | {}", leg.kind, leg.title, leg.detail));
+    match &leg.outcome {
+        Outcome::Passed { arn } => say(format_args!("passed {arn}")),
+        Outcome::NotTried => say("not tried"),
+        Outcome::Failed { failure, causes } => {
+            say(format_args!("failed {failure}"));
+            for cause in causes {
+                say(format_args!("cause {cause}"));
+            }
+        }
+    }
+}
+
+/// Takes on a role in the name of bob.
+async fn assume(aws: &Aws, role_arn: String) -> Option<Aws> {
+    let boundary_session_id = BoundarySessionId::parse("s_1234567890").unwrap();
+    let wanted = AssumeRole {
+        role_arn,
+        session_name: RoleSessionName::new("bob", Some(&boundary_session_id)),
+        boundary_user_id: Some("u_1234567890".to_owned()),
+        boundary_target_id: Some("ttcp_1234567890".to_owned()),
+        abac_tag: Some(("username".to_owned(), "bob".to_owned())),
+        source_identity: Some("bob".to_owned()),
+        plain: std::env::var("PROBE_PLAIN").is_ok(),
+    };
+    match aws.assume_role(&wanted).await {
+        Ok(aws) => {
+            let assumed = aws.assumed().unwrap();
+            say(format_args!("assumed {} as {:?} with {:?}", assumed.arn, assumed.source_identity, assumed.tags));
+            Some(aws)
+        }
+        Err(error) => {
+            say(format_args!("not assumed: {error}"));
+            None
+        }
+    }
+}
+
 /// Loads what its environment says and tells how it went.
 #[tokio::test]
 #[ignore = "run as a child by the other tests"]
@@ -83,16 +127,28 @@ async fn probe() {
         ca_file: given("PROBE_CA").map(Into::into),
         credentials: None,
     };
-    let aws = match load(&settings).await {
+    if given("PROBE_LEGS").is_some() {
+        return explain_chain(&settings).await.iter().for_each(say_leg);
+    }
+    let mut aws = match load(&settings).await {
         Ok(aws) => aws,
         Err(error) => return say(format_args!("load failed: {error}")),
     };
+    if let Some(role_arn) = given("PROBE_ASSUME") {
+        match assume(&aws, role_arn).await {
+            Some(assumed) => aws = assumed,
+            None => return,
+        }
+    }
     say(format_args!("region={} profile={} may_prompt={}", aws.region(), aws.profile(), aws.may_prompt()));
     for _ in 0..2 {
         match aws.credentials().await {
             Ok(credentials) => say(format_args!("key={}", credentials.access_key_id())),
             Err(error) => say(format_args!("no credentials: {error}")),
         }
+    }
+    if given("PROBE_TAGS").is_some() {
+        say(format_args!("tags={:?}", aws.session_tags().await));
     }
     if given("PROBE_CALL").is_some() {
         match aws.caller().await {

@@ -1,4 +1,4 @@
-//! A stand-in for an AWS endpoint or a proxy: one canned answer, every request kept.
+//! A stand-in for an AWS endpoint or a proxy: canned or reasoned answers, every request kept.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ pub(crate) struct Server {
     pub(crate) requests: mpsc::UnboundedReceiver<String>,
 }
 
+/// What a server answers to a request.
+pub(crate) type Answer = Arc<dyn Fn(&str) -> String + Send + Sync>;
+
 /// Writes an HTTP answer.
 pub(crate) fn answer(status: &str, body: &str) -> String {
     format!(
@@ -30,7 +33,12 @@ pub(crate) fn answer(status: &str, body: &str) -> String {
 impl Server {
     /// Serves plain HTTP.
     pub(crate) async fn plain(answer: String) -> Self {
-        Self::start(answer, None).await
+        Self::start(Arc::new(move |_| answer.clone()), None).await
+    }
+
+    /// Serves plain HTTP, and answers each request as `answer` says.
+    pub(crate) async fn reasoning(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self::start(Arc::new(answer), None).await
     }
 
     /// Serves HTTPS for 127.0.0.1; returns the CA file and the folder that holds it.
@@ -39,17 +47,17 @@ impl Server {
         let file = folder.path().join("ca.pem");
         let (acceptor, pem) = acceptor();
         std::fs::write(&file, pem).unwrap();
-        (Self::start(answer, Some(acceptor)).await, file, folder)
+        (Self::start(Arc::new(move |_| answer.clone()), Some(acceptor)).await, file, folder)
     }
 
-    async fn start(answer: String, tls: Option<TlsAcceptor>) -> Self {
+    async fn start(answer: Answer, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, requests) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 stream.set_nodelay(true).unwrap();
-                tokio::spawn(accept(stream, tls.clone(), answer.clone(), sender.clone()));
+                tokio::spawn(accept(stream, tls.clone(), Arc::clone(&answer), sender.clone()));
             }
         });
         Self { port, requests }
@@ -58,9 +66,14 @@ impl Server {
     pub(crate) async fn request(&mut self) -> String {
         self.requests.recv().await.unwrap()
     }
+
+    /// Takes the requests that have arrived.
+    pub(crate) fn arrived(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.requests.try_recv().ok()).collect()
+    }
 }
 
-async fn accept(stream: TcpStream, tls: Option<TlsAcceptor>, answer: String, seen: mpsc::UnboundedSender<String>) {
+async fn accept(stream: TcpStream, tls: Option<TlsAcceptor>, answer: Answer, seen: mpsc::UnboundedSender<String>) {
     match tls {
         None => exchange(stream, &answer, &seen).await,
         Some(tls) => {
@@ -71,7 +84,7 @@ async fn accept(stream: TcpStream, tls: Option<TlsAcceptor>, answer: String, see
     }
 }
 
-async fn exchange<S>(mut stream: S, answer: &str, seen: &mpsc::UnboundedSender<String>)
+async fn exchange<S>(mut stream: S, answer: &Answer, seen: &mpsc::UnboundedSender<String>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -85,7 +98,9 @@ where
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).await.unwrap();
     request.push_str(std::str::from_utf8(&body).unwrap());
-    seen.send(request).unwrap();
+    let answer = answer(&request);
+    // Whoever looks at the requests may be gone.
+    let _ = seen.send(request);
     let _ = stream.write_all(answer.as_bytes()).await;
     let _ = stream.shutdown().await;
 }
