@@ -50,6 +50,18 @@ pub(crate) struct Args {
     #[arg(long, env = "ECS_EXEC_PROFILE", value_name = "NAME")]
     pub(crate) profile: Option<String>,
 
+    /// Take on this role for the session; its events in AWS then name Boundary's session and user.
+    #[arg(long, env = "ECS_EXEC_ASSUME_ROLE", value_name = "ARN")]
+    pub(crate) assume_role: Option<String>,
+
+    /// Take on the role without session tags and source identity, where its policies do not permit them.
+    #[arg(long, env = "ECS_EXEC_ASSUME_ROLE_PLAIN")]
+    pub(crate) assume_role_plain: bool,
+
+    /// The tag by which policies match callers and tasks.
+    #[arg(long, env = "ECS_EXEC_ABAC_TAG", value_name = "KEY")]
+    pub(crate) abac_tag: Option<String>,
+
     /// User in the container. Without it: the configured one, else root.
     #[arg(long, short = 'u', env = "ECS_EXEC_USER", value_name = "NAME")]
     pub(crate) user: Option<String>,

@@ -14,6 +14,10 @@ pub(crate) struct FileConfig {
     pub(crate) default_user: Option<String>,
     /// AWS region when neither flag, ARN nor the AWS configuration says one.
     pub(crate) region: Option<String>,
+    /// Role to take on when none is given.
+    pub(crate) assume_role: Option<String>,
+    /// The tag by which policies match callers and tasks.
+    pub(crate) abac_tag: Option<String>,
     /// AWS profile when none is given.
     pub(crate) profile: Option<String>,
 }

@@ -8,10 +8,12 @@ use crate::ecs::{ExecSession, ExecuteError, Services};
 use crate::ending::{Ending, Reason};
 use crate::resolve::{Cloud, Resolved, refused};
 use crate::say::Say;
+use aws_identity::explain_abac;
 use cli_kit::{chain_text, printable};
 use secrecy::ExposeSecret;
 use ssm_channel::{Channel, Prepared, Signing, StreamUrl, UpgradeError};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -37,20 +39,30 @@ impl From<Ending> for NotOpened {
     }
 }
 
+/// An ExecuteCommand that is to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Order<'a> {
+    /// AWS.
+    pub(crate) services: &'a Services,
+    /// The task.
+    pub(crate) resolved: &'a Resolved,
+    /// The command line.
+    pub(crate) command_line: &'a str,
+    /// Until when a definite "not yet" is tried again.
+    pub(crate) until: Instant,
+    /// The tag by which policies match callers and tasks.
+    pub(crate) abac_tag: &'a str,
+    /// The caller's session tags, where they are known.
+    pub(crate) caller_tags: Option<&'a BTreeMap<String, String>>,
+}
+
 /// Sends ExecuteCommand; a definite "not connected yet" is tried again until `until`.
 ///
 /// # Errors
 /// See [`NotOpened`].
-pub(crate) async fn execute(
-    services: &Services,
-    resolved: &Resolved,
-    command_line: &str,
-    until: Instant,
-    attention: &mut Attention,
-    say: Say,
-) -> Result<ExecSession, NotOpened> {
+pub(crate) async fn execute(order: Order<'_>, attention: &mut Attention, say: Say) -> Result<ExecSession, NotOpened> {
     let abandoned = Cell::new(false);
-    let mut sending = pin!(execute_until(services, resolved, command_line, until, &abandoned, say));
+    let mut sending = pin!(execute_until(order, &abandoned, say));
     match attention.during(&mut sending).await {
         Ok(result) => Ok(result?),
         Err(ending) => {
@@ -64,14 +76,8 @@ pub(crate) async fn execute(
     }
 }
 
-async fn execute_until(
-    services: &Services,
-    resolved: &Resolved,
-    command_line: &str,
-    until: Instant,
-    abandoned: &Cell<bool>,
-    say: Say,
-) -> Result<ExecSession, Ending> {
+async fn execute_until(order: Order<'_>, abandoned: &Cell<bool>, say: Say) -> Result<ExecSession, Ending> {
+    let Order { services, resolved, command_line, until, .. } = order;
     let mut pause = FIRST_PAUSE;
     loop {
         let error = match services.execute(&resolved.ecs_cluster, &resolved.task_arn, &resolved.container, command_line).await {
@@ -79,10 +85,10 @@ async fn execute_until(
             Err(error) => error,
         };
         let (ExecuteError::NotConnected(refusal) | ExecuteError::Throttled(refusal)) = &error else {
-            return Err(execute_ending(&error));
+            return Err(execute_ending(&error, order));
         };
         if abandoned.get() || Instant::now() + pause > until {
-            return Err(execute_ending(&error));
+            return Err(execute_ending(&error, order));
         }
         if pause == FIRST_PAUSE {
             say.status(&format!("waiting: {}", printable(&refusal.message, 200)));
@@ -90,16 +96,22 @@ async fn execute_until(
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LAST_PAUSE);
         if abandoned.get() {
-            return Err(execute_ending(&error));
+            return Err(execute_ending(&error, order));
         }
     }
 }
 
-fn execute_ending(error: &ExecuteError) -> Ending {
+fn execute_ending(error: &ExecuteError, order: Order<'_>) -> Ending {
     match error {
         ExecuteError::NotConnected(refusal) => Ending::failed(Reason::TargetNotConnected, refusal.to_string()),
         ExecuteError::Throttled(refusal) | ExecuteError::NotSent(refusal) => Ending::failed(Reason::Aws, refusal.to_string()),
-        ExecuteError::Refused(refusal) => refused(refusal),
+        ExecuteError::Refused(refusal) => {
+            let mut ending = refused(refusal);
+            if let Some(why) = explain_abac(refusal, order.abac_tag, order.caller_tags, &order.resolved.tags) {
+                ending.sentence = format!("{}\n  {why}", ending.sentence);
+            }
+            ending
+        }
         ExecuteError::Unknown(refusal) => {
             Ending::failed(Reason::ExecuteCommandUnknown, format!("it is not known whether a session was opened: {refusal}"))
         }

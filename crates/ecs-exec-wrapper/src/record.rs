@@ -297,7 +297,7 @@ fn journal_path() -> Result<PathBuf, String> {
     Ok(folder.join("sessions.jsonl"))
 }
 
-fn local_user() -> String {
+pub(crate) fn local_user() -> String {
     let uid = nix::unistd::getuid();
     nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }

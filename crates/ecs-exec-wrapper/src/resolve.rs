@@ -4,15 +4,17 @@ use crate::attention::Attention;
 use crate::ecs::Services;
 use crate::ending::{Ending, Reason};
 use crate::native::BrokeredKeys;
+use crate::record::local_user;
 use crate::say::Say;
 use crate::settings::{ChooseBy, Settings};
 use crate::task::{NoChoice, Readiness, TaskView, choose_container, only_one, readiness};
 use aws_credential_types::Credentials;
-use aws_identity::{Aws, Caller, IdentityError, Refusal, RefusalKind};
+use aws_identity::{AssumeRole, Aws, Caller, IdentityError, Refusal, RefusalKind};
 use cli_kit::chain_text;
-use investigation::{TaskArn, TaskRef, ssm_target};
+use investigation::{RoleSessionName, TaskArn, TaskRef, ssm_target};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How often a task that is not ready is looked at again.
@@ -42,6 +44,8 @@ pub(crate) struct Resolved {
     pub(crate) runtime_id: String,
     /// The data channel's target string.
     pub(crate) ssm_target: String,
+    /// The task's tags.
+    pub(crate) tags: BTreeMap<String, String>,
     /// When the task is stopped, as its tags say.
     pub(crate) deadline: Option<Timestamp>,
 }
@@ -74,8 +78,32 @@ pub(crate) async fn connect_cloud(
         attention.terminal.reenter();
         asked.map_err(|error| identity_ending(&error))?;
     }
+    let aws = match &settings.assume_role {
+        Some(role_arn) => {
+            let wanted = role_of(settings, role_arn, &aws).await;
+            let assumed = attention.during(aws.assume_role(&wanted)).await?;
+            assumed.map_err(|error| Ending::failed(Reason::Auth, format!("failed to {}", chain_text(&error))))?
+        }
+        None => aws,
+    };
     let services = Services::new(aws.config());
     Ok(Cloud { aws, services })
+}
+
+/// What the role's session is to say of us: Boundary's user where it is known, else the local one.
+async fn role_of(settings: &Settings, role_arn: &str, aws: &Aws) -> AssumeRole {
+    let boundary = &settings.boundary;
+    let user = boundary.user_id.clone().unwrap_or_else(local_user);
+    let tags = aws.session_tags().await.unwrap_or_default();
+    AssumeRole {
+        role_arn: role_arn.to_owned(),
+        session_name: RoleSessionName::new(&user, boundary.id.as_ref()),
+        boundary_user_id: boundary.user_id.clone(),
+        boundary_target_id: boundary.target_id.clone(),
+        abac_tag: tags.get(&settings.abac_tag).map(|value| (settings.abac_tag.clone(), value.clone())),
+        source_identity: Some(user),
+        plain: settings.assume_role_plain,
+    }
 }
 
 fn credentials_of(keys: &BrokeredKeys) -> Credentials {
@@ -217,6 +245,7 @@ fn resolved(task: &TaskView, cluster: &str, container: &str, runtime_id: String,
         ecs_cluster: cluster.to_owned(),
         container: container.to_owned(),
         runtime_id,
+        tags: task.labels.tags.clone(),
         deadline: task.labels.deadline(),
     }
 }

@@ -10,7 +10,7 @@ use crate::deadlines::Deadlines;
 use crate::ending::{Ending, ExitSource, Reason};
 use crate::escape::Escapes;
 use crate::native::{self, Native};
-use crate::open::{NotOpened, execute, upgrade};
+use crate::open::{NotOpened, Order, execute, upgrade};
 use crate::policy::Policy;
 use crate::pump::{Pump, PumpEnd, now};
 use crate::record::{Facts, OutputDigestFacts, Recorder, RemoteEnd, ResultFile};
@@ -163,7 +163,16 @@ async fn session(
     let recording = recording(settings, &resolved, recorder)?;
     let start = recorder.start_line(settings, &resolved, &command_line, Timestamp::now());
     recorder.start(settings.record, start, |text| say.important(text))?;
-    let session = match execute(&cloud.services, &resolved, &command_line, until, &mut attention, say).await {
+    let caller_tags = cloud.aws.session_tags().await;
+    let order = Order {
+        services: &cloud.services,
+        resolved: &resolved,
+        command_line: &command_line,
+        until,
+        abac_tag: &settings.abac_tag,
+        caller_tags: caller_tags.as_ref(),
+    };
+    let session = match execute(order, &mut attention, say).await {
         Ok(session) => session,
         Err(NotOpened { ending, session_id }) => {
             give_up(&cloud, session_id, facts).await;

@@ -15,6 +15,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The tag that the users' own roles compare.
+const ABAC_TAG: &str = "username";
+
 /// The longest reason that is kept, in characters.
 const REASON_MAX: usize = 256;
 
@@ -47,6 +50,12 @@ pub(crate) struct Settings {
     pub(crate) configured_region: Option<String>,
     /// AWS profile.
     pub(crate) profile: Option<String>,
+    /// The role to take on.
+    pub(crate) assume_role: Option<String>,
+    /// Without session tags and source identity.
+    pub(crate) assume_role_plain: bool,
+    /// The tag by which policies match callers and tasks.
+    pub(crate) abac_tag: String,
     /// How long to wait for task and agent.
     pub(crate) wait: Duration,
     /// How long a lost connection is tried to be resumed; zero is not at all.
@@ -242,6 +251,9 @@ pub(crate) enum SettingsError {
     /// `connect` goes through Boundary or not at all.
     #[error("connect goes through Boundary: --via direct and --boundary-session-id cannot be used with it")]
     ConnectOtherwise,
+    /// `--assume-role-plain` without a role.
+    #[error("--assume-role-plain needs --assume-role")]
+    PlainWithoutRole,
     /// An idle time-out without keys.
     #[error("--idle-timeout needs a terminal: without one nobody types")]
     IdleWithoutTerminal,
@@ -292,6 +304,10 @@ pub(crate) fn settle_settings(
     if args.no_wrap && args.pipe_encoding == PipeEncoding::Base64 && args.no_tty {
         return Err(SettingsError::NoWrap("-T with --pipe-encoding base64"));
     }
+    let assume_role = args.assume_role.or_else(|| files.value(|f| f.assume_role.clone())).filter(|role| !role.is_empty());
+    if args.typed.has("--assume-role-plain") && assume_role.is_none() {
+        return Err(SettingsError::PlainWithoutRole);
+    }
     let (route, session) = match &args.connect {
         Some(_) if args.typed.has("--via") && args.via == Via::Direct || args.typed.has("--boundary-session-id") => {
             return Err(SettingsError::ConnectOtherwise);
@@ -313,6 +329,9 @@ pub(crate) fn settle_settings(
         region: args.region.or(arn_region),
         configured_region: files.value(|f| f.region.clone()),
         profile: args.profile.or_else(|| files.value(|f| f.profile.clone())),
+        assume_role,
+        assume_role_plain: args.assume_role_plain,
+        abac_tag: args.abac_tag.or_else(|| files.value(|f| f.abac_tag.clone())).unwrap_or_else(|| ABAC_TAG.to_owned()),
         wait: args.wait,
         reconnect_timeout: args.reconnect_timeout,
         idle_timeout: idle_timeout(args.idle_timeout, io, args.typed.has("--idle-timeout"))?,

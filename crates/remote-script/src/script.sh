@@ -119,11 +119,11 @@ fi;
 if [ $_m != base64 ]; then
   # The agent reads the mark only a second after our start, and the size is the answer to it.
   if [ $_m = terminal ]; then
-    for _j in 1 2 3 4 5 6 7 8 9 10; do
+    for _j in 0.005 0.02 0.02 0.02 0.02 0.02 0.02 0.02 0.02 0.02; do
       for _t in 1 2 3 4 5 6 7 8 9 10; do
         _l=$(stty size) || break 2;
         case $_l in [1-9]*) break 2;; esac;
-        sleep 0.02 || break 2;
+        sleep $_j || break 2;
       done;
     done;
   fi;

@@ -472,3 +472,32 @@ fn the_status_tells_the_ends_that_are_known() {
     shell.expect("without a key");
     shell.expect("AWS ends it in 20 min");
 }
+
+/// The environment of an IAM user who may only take on the shared role.
+fn as_source(setting: &Setting, arguments: &[&str]) -> Output {
+    let mut wrapper = setting.wrapper(arguments);
+    let is_key = |name: &str| name.starts_with("AWS_") && (name.contains("KEY") || name.contains("TOKEN"));
+    for (name, _) in setting.environment().iter().filter(|(name, _)| is_key(name)) {
+        wrapper.env_remove(name);
+    }
+    wrapper.envs(setting.world.source_environment()).stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn a_role_is_taken_on_in_the_sessions_name() {
+    let setting = Setting::rosa();
+    let role = setting.world.role_arn();
+    let session = "s_1234567890";
+    let role_flags = ["--assume-role", &role, "--boundary-session-id", session];
+    let output = as_source(&setting, &[&role_flags[..], &["--", "true"]].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    // The shared role's policy compares the tag `username`, which an IAM user's session does not bring along.
+    assert_eq!(output.status.code(), Some(255), "{stderr}");
+    assert!(stderr.contains("[auth]") && stderr.contains("username"), "{stderr}");
+    assert!(stderr.contains(&format!("={session}")), "the refusal names the session: {stderr}");
+}
+
+#[test]
+fn plain_needs_a_role() {
+    fails(&Setting::rosa().piped(&["--assume-role-plain", "--", "true"], b""), 64, "usage");
+}
