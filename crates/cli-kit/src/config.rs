@@ -48,6 +48,11 @@ impl<T: DeserializeOwned> FileLayers<T> {
         Ok(Self { layers })
     }
 
+    /// The first value that a layer has, and the file that has it.
+    pub fn origin<V>(&self, pick: impl Fn(&T) -> Option<V>) -> Option<(&Path, V)> {
+        self.layers.iter().find_map(|(path, layer)| pick(layer).map(|value| (path.as_path(), value)))
+    }
+
     /// The first value that a layer has.
     pub fn value<V>(&self, pick: impl Fn(&T) -> Option<V>) -> Option<V> {
         self.layers.iter().find_map(|(_, layer)| pick(layer))

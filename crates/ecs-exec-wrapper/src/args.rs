@@ -2,8 +2,10 @@
 //!
 //! Owns the command line's grammar only; [`crate::settings`] says what it means together with the configuration files.
 
+use crate::complete;
 use clap::parser::ValueSource;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap_complete::ArgValueCompleter;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use std::time::Duration;
 #[command(name = "ecs-exec-wrapper", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// ECS cluster, task, container and user, in this order; each has a flag as well.
-    #[arg(index = 1, value_names = ["CLUSTER", "TASK", "CONTAINER", "USER"], num_args = 0..=4)]
+    #[arg(index = 1, value_names = ["CLUSTER", "TASK", "CONTAINER", "USER"], num_args = 0..=4, add = ArgValueCompleter::new(complete::tasks))]
     pub(crate) positional: Vec<String>,
 
     /// The command and its arguments, exactly as the program gets them; without it a login shell.
@@ -27,7 +29,7 @@ pub(crate) struct Args {
     pub(crate) cluster: Option<String>,
 
     /// ECS task, by id, ARN or the beginning of its id.
-    #[arg(long, env = "ECS_EXEC_TASK", value_name = "ID|ARN|PREFIX")]
+    #[arg(long, env = "ECS_EXEC_TASK", value_name = "ID|ARN|PREFIX", add = ArgValueCompleter::new(complete::tasks))]
     pub(crate) task: Option<String>,
 
     /// Container in the task. Without it: the only one, else the configured one.
@@ -39,7 +41,7 @@ pub(crate) struct Args {
     pub(crate) cluster_id: Option<String>,
 
     /// Find the task by its tag `investigation_id`.
-    #[arg(long, env = "ECS_EXEC_INVESTIGATION_ID", value_name = "ID")]
+    #[arg(long, env = "ECS_EXEC_INVESTIGATION_ID", value_name = "ID", add = ArgValueCompleter::new(complete::investigations))]
     pub(crate) investigation_id: Option<String>,
 
     /// AWS region. Without it: the task ARN's, else as the AWS CLI finds it.
@@ -223,10 +225,15 @@ impl Args {
 }
 
 /// The word that makes us open the Boundary session ourselves.
-const CONNECT: &str = "connect";
+pub(crate) const CONNECT: &str = "connect";
+
+/// The grammar without `connect`.
+pub(crate) fn command() -> clap::Command {
+    Args::command()
+}
 
 /// The grammar of `connect`: a target takes the place of cluster, task, container and user.
-fn connect_command() -> clap::Command {
+pub(crate) fn connect_command() -> clap::Command {
     Args::command()
         .bin_name("ecs-exec-wrapper connect")
         .about("Opens a Boundary session itself, without the boundary program, and a shell or command in its ECS task")
@@ -236,6 +243,7 @@ fn connect_command() -> clap::Command {
 
 fn target_of_connect(positional: clap::Arg) -> clap::Arg {
     positional
+        .add(ArgValueCompleter::new(complete::targets))
         .value_names(["TARGET|ALIAS"])
         .num_args(1)
         .action(ArgAction::Set)
@@ -251,6 +259,8 @@ The controller is BOUNDARY_ADDR. The token is BOUNDARY_TOKEN (the token, env://N
 
 const AFTER_HELP: &str = "\
 Without the boundary program: ecs-exec-wrapper connect TARGET|ALIAS [OPTIONS] [-- COMMAND…]; see connect --help
+Every setting with its origin: ecs-exec-wrapper config show.  Manual page: ecs-exec-wrapper man | man -l -
+Completion: source <(COMPLETE=bash ecs-exec-wrapper), or zsh, fish
 
 In the session, at the beginning of a line:  ~.  end it   ~?  help   ~s  status   ~^Z  suspend   ~~  a tilde
 

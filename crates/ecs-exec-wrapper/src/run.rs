@@ -22,7 +22,7 @@ use crate::settings::{ChooseBy, Route, Settings, SettingsError, Terminals, settl
 use crate::settle::{Settling, terminate};
 use crate::terminal::{Mode, Terminal};
 use crate::transcript::{Recording, automatic_path};
-use crate::{environment, signals};
+use crate::{environment, extras, signals};
 use cli_kit::logging::{Gate, LogFormat, LogSettings};
 use cli_kit::{FileLayers, chain_text, exit};
 use investigation::{Marker, TaskRef};
@@ -40,6 +40,10 @@ const TERMINATE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
+    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    if let Some(code) = extras::run(&arguments) {
+        return code;
+    }
     let boundary = environment::take();
     if let Err(error) = signals::block() {
         return report(&Ending::failed(Reason::Protocol, format!("failed to block signals: {error}")), Say { quiet: false });
@@ -47,7 +51,7 @@ pub fn main() -> ExitCode {
     // The first random draw costs 20 ms: it overlaps with everything that needs no secret yet.
     let warming = std::thread::Builder::new().name("warm-up".to_owned()).spawn(ssm_channel::warm_up);
     drop(warming);
-    let args = match Args::read(std::env::args_os()) {
+    let args = match Args::read(arguments) {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };

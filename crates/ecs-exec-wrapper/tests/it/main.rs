@@ -4,6 +4,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "test data is made of the low bytes of numbers")]
 
 mod endings;
+mod extras;
 mod harness;
 mod pipes;
 mod records;
