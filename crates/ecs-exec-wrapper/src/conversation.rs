@@ -347,7 +347,7 @@ impl Conversation {
 
     /// The smoothed round trip to the agent.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
-        self.link.rtt()
+        self.link.shortest_round_trip()
     }
 
     /// Bytes of remote output that belong to no stream: in pipe mode only the script's own lines should come.

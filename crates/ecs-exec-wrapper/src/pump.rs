@@ -489,7 +489,7 @@ impl<'a> Pump<'a> {
         let trip =
             self.conversation.round_trip().map_or_else(|| "not measured".to_owned(), |trip| format!("{} ms", trip.as_millis()));
         format!(
-            "ECS Exec session {}\nroute {}, Boundary session {boundary}{expiry}\nencrypted with the cluster's key: {}; round trip {trip}\ninput {} bytes, output {} bytes, sent again {}, received twice {}",
+            "ECS Exec session {}\nroute {}, Boundary session {boundary}{expiry}\nencrypted with the cluster's key: {}; shortest round trip {trip}\ninput {} bytes, output {} bytes, sent again {}, received twice {}",
             self.session_id,
             self.settings.route.as_str(),
             if self.conversation.is_encrypted() { "yes" } else { "no" },

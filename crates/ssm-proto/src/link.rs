@@ -292,9 +292,10 @@ impl Link {
         self.peer_paused
     }
 
-    /// The smoothed time from sending a message to its confirmation; `None` before the first.
-    pub fn rtt(&self) -> Option<Duration> {
-        self.sender.rtt().smoothed()
+    /// The shortest time from sending a message to its confirmation; `None` before the first. The smoothed one begins with a
+    /// guess and says little of a few keys.
+    pub fn shortest_round_trip(&self) -> Option<Duration> {
+        self.sender.rtt().smallest()
     }
 
     /// How the link ended, if it did.

@@ -189,7 +189,7 @@ fn only_what_was_sent_can_be_confirmed() {
         bench.acknowledge(number);
     }
     assert!(!bench.link.input_idle());
-    assert_eq!(bench.link.rtt(), None);
+    assert_eq!(bench.link.shortest_round_trip(), None);
     bench.acknowledge(0);
     assert!(bench.link.input_idle());
     bench.link.send_input(b"y");
