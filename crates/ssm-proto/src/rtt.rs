@@ -37,6 +37,7 @@ impl RttEstimate {
         self.timeout
     }
 
+    #[cfg(test)]
     /// The smoothed round trip; `None` before the first sample.
     pub(crate) fn smoothed(&self) -> Option<Duration> {
         self.smallest.map(|_| self.smoothed)
