@@ -99,6 +99,14 @@ impl Connection {
         &self.worker
     }
 
+    /// Tells our end of the TCP connection: without NAT, what the controller shows as the client's address.
+    ///
+    /// # Errors
+    /// The system's refusal.
+    pub fn local_addr(&self) -> io::Result<std::net::SocketAddr> {
+        self.stream.get_ref().get_ref().0.get_ref().local_addr()
+    }
+
     /// Gives the counters and the ending, which outlive the connection.
     pub fn monitor(&self) -> Arc<Monitor> {
         Arc::clone(&self.monitor)

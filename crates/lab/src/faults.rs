@@ -212,7 +212,8 @@ impl Faults {
         self.state().api.lost_answers.insert(action.to_owned(), times);
     }
 
-    /// Makes the worker refuse new connections, by RST before the first byte; live ones stay.
+    /// Makes the worker refuse new connections, by RST before the first byte; live ones stay. A worker of Boundary's sessions
+    /// refuses with its own words after the handshake, and the session stays as it is.
     pub fn worker_refuses(&self) {
         self.state().worker = WorkerMode::Refuse;
     }

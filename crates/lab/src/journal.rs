@@ -132,6 +132,26 @@ pub enum JournalEntry {
         /// The Output text, empty for a normal end.
         output: String,
     },
+    /// Boundary's controller authorised a session.
+    BoundarySessionAuthorized {
+        /// Id of the Boundary session.
+        session_id: String,
+        /// Id of the target.
+        target_id: String,
+        /// Id of the user.
+        user_id: String,
+        /// The request's correlation id, where it had one.
+        correlation_id: Option<String>,
+    },
+    /// A cancel of a Boundary session was accepted, from the API or through the worker.
+    BoundarySessionCanceled {
+        /// Id of the Boundary session.
+        session_id: String,
+        /// Id of the user who asked; of the session's own user when it came through the worker.
+        user_id: String,
+        /// The request's correlation id, where it had one.
+        correlation_id: Option<String>,
+    },
     /// A new connection reached the worker.
     WorkerConnection {
         /// Whether the worker carried it.

@@ -1,11 +1,12 @@
 //! The whole world of the toolkit on loopback, in one process: ECS, SSM, STS and KMS, the SSM message gateway with a
-//! real PTY behind a faithful agent, a Boundary worker and a stand-in for `boundary connect`.
+//! real PTY behind a faithful agent, a Boundary controller with its worker, and a stand-in for `boundary connect`.
 //!
 //! It owns test servers, their faults and a journal of what really happened. It never reaches beyond 127.0.0.1 and is
 //! never shipped.
 //!
 //! ```text
 //! client ─► stand-in listener ─► worker ─► gateway (TLS, WebSocket) ─► relay with faults ─► agent ─► PTY child
+//! client ─► controller ─► session ─► session's worker (TLS, WebSocket, handshake) ─► gateway
 //! client ─► API server (SigV4, IAM) ─► tasks, sessions, keys
 //! ```
 
@@ -13,6 +14,7 @@ pub mod connect;
 
 mod agent;
 mod aws;
+mod boundary;
 mod faults;
 mod gateway;
 mod iam;
@@ -28,6 +30,7 @@ mod tls;
 mod worker;
 mod world;
 
+pub use boundary::{Boundary, BoundaryStatus, BoundaryTarget};
 pub use faults::{Cut, Elsewhere, Faults, Impairment};
 pub use journal::{ChildStatus, JournalEntry};
 pub use options::{Profile, StreamForm, WorldOptions};

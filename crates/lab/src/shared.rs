@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::aws::kms::Keys;
+use crate::boundary::Boundary;
 use crate::faults::Faults;
 use crate::gateway::session::Sessions;
 use crate::iam::Principals;
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) principals: Principals,
     pub(crate) keys: Keys,
     pub(crate) sessions: Sessions,
+    pub(crate) boundary: Boundary,
     pub(crate) tls: Authority,
     /// HOME of every child.
     pub(crate) container_home: PathBuf,
@@ -51,7 +53,7 @@ pub(crate) struct Parts {
 }
 
 impl Shared {
-    pub(crate) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts, runtime: &tokio::runtime::Runtime) -> Self {
         let Parts { options, tls, container_home, container_path } = parts;
         Self {
             journal: Journal::new(),
@@ -59,6 +61,7 @@ impl Shared {
             principals: Principals::new(options.profile),
             keys: Keys::new(),
             sessions: Sessions::default(),
+            boundary: Boundary::new(options.boundary_cancel_delay, runtime.handle().clone()),
             tls,
             container_home,
             container_path,

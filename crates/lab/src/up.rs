@@ -34,6 +34,9 @@ fn exports(world: &World) -> Result<String, std::fmt::Error> {
     for (name, value) in world.environment() {
         writeln!(out, "export {name}='{value}'")?;
     }
+    for (name, value) in world.boundary_environment() {
+        writeln!(out, "export {name}='{value}'")?;
+    }
     writeln!(out, "export HTTPS_PROXY='http://{}'", world.connect_proxy_addr())?;
     writeln!(out, "export LAB_WORKER_ADDR='{}'", world.worker_addr())?;
     Ok(out)

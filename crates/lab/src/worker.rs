@@ -1,4 +1,5 @@
-//! The Boundary worker: a TCP proxy to the gateway that counts bytes, refuses, cuts and misleads. It knows no sessions.
+//! The Boundary worker: a TCP proxy to the gateway that counts bytes, refuses, cuts and misleads. It knows no sessions;
+//! the worker of `boundary` does.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -47,7 +48,7 @@ pub(crate) async fn serve(listener: TcpListener, strangers: Strangers, shared: A
     }
 }
 
-async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+pub(crate) async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
     match listener {
         Some(listener) => listener.accept().await,
         None => std::future::pending().await,
@@ -74,7 +75,7 @@ async fn carry(client: TcpStream, strangers: Strangers, shared: Arc<Shared>) {
 }
 
 /// The port is registered before the gateway can see the connection.
-async fn dial(upstream: SocketAddr, shared: &Shared) -> io::Result<(TcpStream, u16)> {
+pub(crate) async fn dial(upstream: SocketAddr, shared: &Shared) -> io::Result<(TcpStream, u16)> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
     let port = socket.local_addr()?.port();
@@ -110,7 +111,7 @@ async fn proxy(mut client: TcpStream, mut server: TcpStream, shared: &Shared) {
     }
 }
 
-async fn cut(orders: &mut broadcast::Receiver<Order>) {
+pub(crate) async fn cut(orders: &mut broadcast::Receiver<Order>) {
     loop {
         match orders.recv().await {
             Ok(Order::CutWorker) => return,

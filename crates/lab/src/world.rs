@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 
+use crate::boundary::{self, Boundary};
 use crate::faults::Faults;
 use crate::iam::{Principal, SHARED_ROLE};
 use crate::journal::JournalEntry;
@@ -47,6 +48,8 @@ struct Listeners {
     gateway: TcpListener,
     plain_gateway: TcpListener,
     worker: TcpListener,
+    controller: TcpListener,
+    session_worker: TcpListener,
     connect_proxy: TcpListener,
     not_tls: TcpListener,
     other_name: TcpListener,
@@ -71,7 +74,7 @@ impl World {
             .enable_all()
             .build()
             .context("failed to start the lab's runtime")?;
-        let shared = Arc::new(Shared::new(parts));
+        let shared = Arc::new(Shared::new(parts, &runtime));
         let listeners = Listeners::bind(&runtime, &shared.options)?;
         let address = |listener: &TcpListener| listener.local_addr().context("failed to read a listener's address");
         let (api, worker) = (address(&listeners.api)?, address(&listeners.worker)?);
@@ -79,6 +82,8 @@ impl World {
         let _ = shared.tls_api.set(address(&listeners.tls_api)?);
         let _ = shared.gateway.set(address(&listeners.gateway)?);
         let _ = shared.plain_gateway.set(address(&listeners.plain_gateway)?);
+        let _ = shared.boundary.api.set(address(&listeners.controller)?);
+        let _ = shared.boundary.worker.set(address(&listeners.session_worker)?);
         listeners.serve(&runtime, &shared)?;
         let tags = BTreeMap::from([("username".to_owned(), USER.to_owned())]);
         let caller = shared.principals.assume_shared_role(USER, tags, 12 * 3600);
@@ -158,6 +163,24 @@ impl World {
     /// Returns the address of the Boundary worker: a TCP proxy to the gateway.
     pub fn worker_addr(&self) -> SocketAddr {
         self.worker
+    }
+
+    /// Returns the address of the worker of Boundary's sessions, which their authorization tokens name.
+    ///
+    /// # Panics
+    /// Never: a world that was started has it.
+    pub fn worker_address(&self) -> SocketAddr {
+        *self.shared.boundary.worker.get().expect("the address is set before the world is there")
+    }
+
+    /// Returns Boundary's controller: its targets, sessions and users.
+    pub fn boundary(&self) -> &Boundary {
+        &self.shared.boundary
+    }
+
+    /// Returns `BOUNDARY_ADDR` and `BOUNDARY_TOKEN` of the user alice.
+    pub fn boundary_environment(&self) -> Vec<(String, String)> {
+        self.boundary().environment_of("alice")
     }
 
     /// Returns the address of the CONNECT proxy, which leads to the gateway past the worker.
@@ -319,6 +342,8 @@ impl Listeners {
             gateway: bind(0)?,
             plain_gateway: bind(0)?,
             worker: bind(options.worker_port)?,
+            controller: bind(0)?,
+            session_worker: bind(0)?,
             connect_proxy: bind(options.connect_proxy_port)?,
             not_tls: bind(0)?,
             other_name: bind(0)?,
@@ -333,6 +358,8 @@ impl Listeners {
         runtime.spawn(gateway::serve(self.plain_gateway, false, shared.clone()));
         runtime.spawn(gateway::obey(shared.clone()));
         runtime.spawn(worker::serve(self.worker, strangers, shared.clone()));
+        runtime.spawn(boundary::serve_api(self.controller, shared.clone()));
+        runtime.spawn(boundary::serve_worker(self.session_worker, strangers, shared.clone()));
         runtime.spawn(worker::serve_not_tls(self.not_tls));
         runtime.spawn(worker::serve_other_name(self.other_name, shared.clone()));
         runtime.spawn(proxy::serve(self.connect_proxy, shared.clone()));

@@ -2,8 +2,13 @@
 //! argument, everything behind `--` for the program.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
-use crate::connect::token::AuthzToken;
+use boundary_proxy::{Authorization, WorkerProxy};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use crate::connect::session::Source;
 
 /// How the CLI prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +22,10 @@ pub(crate) enum Format {
 pub(crate) struct Args {
     pub(crate) program: OsString,
     pub(crate) passthrough: Vec<OsString>,
-    pub(crate) session_id: String,
-    /// Seconds since 1970.
-    pub(crate) expiration: i64,
-    pub(crate) connection_limit: i32,
     pub(crate) listen_address: String,
     pub(crate) listen_port: u16,
     pub(crate) format: Format,
-    pub(crate) worker: String,
+    pub(crate) source: Source,
     pub(crate) control: Option<String>,
 }
 
@@ -66,29 +67,55 @@ impl Args {
             args.by_ref().take_while(|arg| arg != "--").map(|arg| arg.to_string_lossy().into_owned()).collect();
         let mut flags = read_flags(own)?;
         flags.exec = flags.exec.or_else(|| variable("BOUNDARY_CONNECT_EXEC"));
-        let given = flags.token.or_else(|| variable("BOUNDARY_CONNECT_AUTHZ_TOKEN"));
-        let token = match (given, &flags.target) {
-            (Some(_), Some(target)) if target.starts_with("ttcp_") => return Err(ArgsError::NoTarget),
-            (Some(text), _) => Some(AuthzToken::decode(&text).ok_or(ArgsError::BadToken)?),
-            (None, Some(_)) => None,
-            (None, None) => return Err(ArgsError::NoTarget),
-        };
-        let seconds = variable("LAB_SESSION_SECONDS").and_then(|text| text.parse().ok()).unwrap_or(28_800);
-        let own_session = || format!("s_{}", &crate::random::hex_id::<5>());
-        let worker = variable("LAB_WORKER_ADDR").or_else(|| token.as_ref()?.workers.first().cloned());
+        let source = source(&mut flags, variable)?;
         Ok(Self {
             program: flags.exec.ok_or(ArgsError::NoProgram)?.into(),
             passthrough: args.collect(),
-            session_id: token.as_ref().map_or_else(own_session, |token| token.session_id.clone()),
-            expiration: token.as_ref().map_or_else(|| jiff::Timestamp::now().as_second() + seconds, |token| token.expiration),
-            connection_limit: token.as_ref().map_or(-1, |token| token.connection_limit),
             listen_address: flags.listen_address.unwrap_or_else(|| "127.0.0.1".to_owned()),
             listen_port: flags.listen_port.map_or(Ok(0), |text| text.parse()).map_err(|_| ArgsError::BadValue("-listen-port"))?,
             format: if flags.format.as_deref() == Some("json") { Format::Json } else { Format::Table },
-            worker: worker.ok_or(ArgsError::NoWorker)?,
+            source,
             control: variable("LAB_CONNECT_CONTROL"),
         })
     }
+}
+
+/// A token wins over an alias; a controller over a session that is none but in name.
+fn source(flags: &mut Flags, variable: &dyn Fn(&str) -> Option<String>) -> Result<Source, ArgsError> {
+    let given = flags.token.take().or_else(|| variable("BOUNDARY_CONNECT_AUTHZ_TOKEN"));
+    match (given, flags.target.take()) {
+        (Some(_), Some(target)) if target.starts_with("ttcp_") => Err(ArgsError::NoTarget),
+        (Some(text), _) => of_token(&text.into(), variable),
+        (None, Some(target)) => match (variable("BOUNDARY_ADDR"), variable("BOUNDARY_TOKEN")) {
+            (Some(address), Some(token)) => Ok(Source::Controller { address, token: token.into(), target }),
+            _ => of_name(variable),
+        },
+        (None, None) => Err(ArgsError::NoTarget),
+    }
+}
+
+fn of_token(text: &SecretString, variable: &dyn Fn(&str) -> Option<String>) -> Result<Source, ArgsError> {
+    let authorization = Authorization::decode(text).map_err(|_| ArgsError::BadToken)?;
+    let said = authorization.clone();
+    if let Ok(proxy) = WorkerProxy::new(authorization) {
+        return Ok(Source::Token(Arc::new(proxy)));
+    }
+    Ok(Source::Plain {
+        session_id: said.session_id().to_owned(),
+        expiration: said.expiration().unwrap_or_default(),
+        connection_limit: said.connection_limit().map_or(-1, i64::from),
+        worker: variable("LAB_WORKER_ADDR").or_else(|| said.workers().first().cloned()).ok_or(ArgsError::NoWorker)?,
+    })
+}
+
+fn of_name(variable: &dyn Fn(&str) -> Option<String>) -> Result<Source, ArgsError> {
+    let seconds = variable("LAB_SESSION_SECONDS").and_then(|text| text.parse().ok()).unwrap_or(28_800);
+    Ok(Source::Plain {
+        session_id: format!("s_{}", crate::random::hex_id::<5>()),
+        expiration: Timestamp::from_second(Timestamp::now().as_second() + seconds).unwrap_or(Timestamp::MAX),
+        connection_limit: -1,
+        worker: variable("LAB_WORKER_ADDR").ok_or(ArgsError::NoWorker)?,
+    })
 }
 
 fn read_flags(args: Vec<String>) -> Result<Flags, ArgsError> {
@@ -118,7 +145,7 @@ fn read_flags(args: Vec<String>) -> Result<Flags, ArgsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connect::token::authz_token;
+    use crate::connect::token::{AuthzToken, authz_token};
 
     fn parse(words: &[&str], variables: &[(&str, &str)]) -> Result<Args, ArgsError> {
         let variables: Vec<(String, String)> = variables.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
@@ -134,7 +161,7 @@ mod tests {
             parse(&["-exec", "prog", "--target-id=ttcp_1", "-listen-port", "4000", "--", "-x", "--", "y"], &[WORKER]).unwrap();
         assert_eq!(args.passthrough, ["-x", "--", "y"]);
         assert_eq!(args.listen_port, 4000);
-        assert!(args.session_id.starts_with("s_"));
+        assert!(matches!(args.source, Source::Plain { session_id, .. } if session_id.starts_with("s_")));
     }
 
     #[test]
@@ -142,7 +169,8 @@ mod tests {
         let token = AuthzToken::new("s_tok", "ttcp_1", 1_900_000_000, ([127, 0, 0, 1], 7).into());
         let text = authz_token(&token);
         let args = parse(&["-exec", "prog"], &[("BOUNDARY_CONNECT_AUTHZ_TOKEN", &text)]).unwrap();
-        assert_eq!((args.session_id.as_str(), args.expiration, args.worker.as_str()), ("s_tok", 1_900_000_000, "127.0.0.1:7"));
+        let Source::Plain { session_id, expiration, worker, .. } = args.source else { panic!("its certificate opens nothing") };
+        assert_eq!((session_id.as_str(), expiration.as_second(), worker.as_str()), ("s_tok", 1_900_000_000, "127.0.0.1:7"));
     }
 
     #[test]
@@ -151,5 +179,17 @@ mod tests {
         let refused = parse(&["-exec", "p", "-target-id", "ttcp_2", "-authz-token", &text], &[WORKER]);
         assert_eq!(refused.unwrap_err(), ArgsError::NoTarget);
         assert!(parse(&["-exec", "p", "inv-123.rosa", "-authz-token", &text], &[WORKER]).is_ok(), "a token wins over an alias");
+    }
+
+    #[test]
+    fn a_controller_and_its_token_make_a_real_session() {
+        let controller = [("BOUNDARY_ADDR", "http://127.0.0.1:9"), ("BOUNDARY_TOKEN", "at_1_s1x"), WORKER];
+        for words in [["-exec", "p", "-target-id", "ttcp_1"].as_slice(), &["inv-1.rosa", "-exec", "p"]] {
+            let args = parse(words, &controller).unwrap();
+            assert!(matches!(&args.source, Source::Controller { target, .. } if words.contains(&target.as_str())));
+            assert!(!format!("{args:?}").contains("at_1_s1x"));
+            let without_token = parse(words, &[controller[0], WORKER]).unwrap();
+            assert!(matches!(without_token.source, Source::Plain { .. }));
+        }
     }
 }

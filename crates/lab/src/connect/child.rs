@@ -19,6 +19,7 @@ use tokio::sync::{oneshot, watch};
 use crate::connect::args::{Args, Format};
 use crate::connect::control::{Command as Order, Control};
 use crate::connect::listener::{Cuts, serve};
+use crate::connect::session::Session;
 
 /// What the CLI exits with when its child was killed by a signal: -1, as the shell sees it.
 const KILLED: u8 = 255;
@@ -33,18 +34,19 @@ enum Over {
 
 /// Runs the program behind the proxy; returns the exit code.
 pub(crate) async fn run_proxied(args: Args) -> anyhow::Result<u8> {
+    let session = Session::open(&args.source).await?;
     let bind = (args.listen_address.as_str(), args.listen_port);
     let listener = TcpListener::bind(bind).await.context("failed to listen")?;
     let address = listener.local_addr()?;
     let mut control = Control::open(args.control.as_deref()).context("failed to open the control socket")?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    announce(&args, &address.ip().to_string(), address.port())?;
+    announce(&args, &session, &address.ip().to_string(), address.port())?;
     let child = spawn(&args, &address.ip().to_string(), address.port())?;
     let (storm, mut exited) = watch_child(child);
     let cuts = Arc::new(Cuts::new(0));
-    let mut proxy = Box::pin(serve(listener, args.worker.clone(), args.connection_limit, cuts.clone()));
-    let mut deadline = Box::pin(tokio::time::sleep(time_left(args.expiration)));
+    let mut proxy = Box::pin(serve(listener, session.route.clone(), session.connection_limit, cuts.clone()));
+    let mut deadline = Box::pin(tokio::time::sleep(session.time_left()));
     let over = loop {
         tokio::select! {
             biased;
@@ -67,14 +69,11 @@ pub(crate) async fn run_proxied(args: Args) -> anyhow::Result<u8> {
     }
     // Let the connections hear of the cut even while the storm runs.
     let status = wait_exit(&mut exited).await;
+    session.tear_down().await;
     if over == Over::Signalled {
         print("\nTermination information:\n  Reason:              Received shutdown signal\n")?;
     }
     Ok(exit_code(status))
-}
-
-fn time_left(expiration: i64) -> Duration {
-    Duration::from_secs(u64::try_from(expiration - jiff::Timestamp::now().as_second()).unwrap_or_default())
 }
 
 /// Waits for the child on a thread of its own; a word through the returned sender starts the storm of SIGTERM.
@@ -151,20 +150,20 @@ fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 }
 
 /// What `boundary connect` prints before it starts the program.
-fn announce(args: &Args, ip: &str, port: u16) -> anyhow::Result<()> {
-    let expiration = jiff::Timestamp::from_second(args.expiration)?;
+fn announce(args: &Args, session: &Session, ip: &str, port: u16) -> anyhow::Result<()> {
+    let expiration = session.expiration;
     let text = match args.format {
         Format::Json => {
             let line = json!({
                 "address": ip, "port": port, "protocol": "tcp", "expiration": expiration.to_string(),
-                "connection_limit": args.connection_limit, "session_id": args.session_id,
+                "connection_limit": session.connection_limit, "session_id": session.id,
             });
             format!("{line}\n")
         }
         Format::Table => {
-            let limit = args.connection_limit;
+            let limit = session.connection_limit;
             let until = expiration.strftime("%a, %d %b %Y %H:%M:%S UTC");
-            let id = &args.session_id;
+            let id = &session.id;
             format!(
                 "\nProxy listening information:\n  Address:             {ip}\n  Connection Limit:    {limit}\n  \
                  Expiration:          {until}\n  Port:                {port}\n  Protocol:            tcp\n  \

@@ -1,13 +1,13 @@
 //! The local proxy: a listener, connections forwarded to the worker, and the rule that a failed new connection ends all.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
+use crate::connect::session::Route;
 use crate::gateway::transport::finish;
 
 /// Why the proxy ended by itself.
@@ -23,18 +23,18 @@ pub(crate) enum ProxyEnd {
 pub(crate) type Cuts = watch::Sender<u64>;
 
 /// Accepts until the future is dropped or the proxy ends by itself.
-pub(crate) async fn serve(listener: TcpListener, worker: String, limit: i32, cuts: Arc<Cuts>) -> ProxyEnd {
+pub(crate) async fn serve(listener: TcpListener, route: Route, limit: i64, cuts: Arc<Cuts>) -> ProxyEnd {
     let (ends, mut ended) = mpsc::unbounded_channel();
     let (mut live, mut left) = (0_usize, limit);
     loop {
         tokio::select! {
             accepted = listener.accept(), if left != 0 => {
                 let Ok((client, _)) = accepted else { continue };
-                left -= i32::from(left > 0);
+                left -= i64::from(left > 0);
                 live += 1;
-                let (worker, cut, ends) = (worker.clone(), cuts.subscribe(), ends.clone());
+                let (route, cut, ends) = (route.clone(), cuts.subscribe(), ends.clone());
                 tokio::spawn(async move {
-                    let refused = carry(client, &worker, cut).await.is_err();
+                    let refused = carry(client, &route, cut).await.is_err();
                     let _ = ends.send(refused);
                 });
             }
@@ -52,11 +52,16 @@ pub(crate) async fn serve(listener: TcpListener, worker: String, limit: i32, cut
 }
 
 /// Carries one connection. An error is the worker's refusal: no connection, or RST before its first byte.
-async fn carry(client: TcpStream, worker: &str, mut cut: watch::Receiver<u64>) -> io::Result<()> {
-    let mut server = match dial(worker).await {
+async fn carry(client: TcpStream, route: &Route, mut cut: watch::Receiver<u64>) -> io::Result<()> {
+    let mut server = match route.open().await {
         Ok(server) => server,
         Err(error) => {
-            finish(client).await;
+            if matches!(route, Route::Worker(_)) {
+                // A refused handshake is an RST to the program (measured).
+                let _ = client.set_zero_linger();
+            } else {
+                finish(client).await;
+            }
             return Err(error);
         }
     };
@@ -87,11 +92,6 @@ async fn carry(client: TcpStream, worker: &str, mut cut: watch::Receiver<u64>) -
             Ok(())
         }
     }
-}
-
-async fn dial(worker: &str) -> io::Result<TcpStream> {
-    let address: SocketAddr = worker.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-    TcpStream::connect(address).await
 }
 
 async fn copy_down(

@@ -1,5 +1,7 @@
 //! A stand-in for `boundary connect -exec PROG …`: a real parent process that behaves as HashiCorp's CLI (v0.21.3) does
-//! towards the program that it runs. It talks to the lab's worker by plain TCP and to no controller.
+//! towards the program that it runs. With `BOUNDARY_ADDR` and `BOUNDARY_TOKEN` it authorises a session of that controller; with
+//! these, or with a token whose certificate is good, it carries connections through the session's worker. Otherwise it talks to
+//! the lab's plain worker by TCP and to no controller.
 //!
 //! Environment: `LAB_WORKER_ADDR` (the worker), `LAB_SESSION_SECONDS` (life of the session without a token, 28800 by
 //! default), `LAB_CONNECT_CONTROL` (path of a Unix socket to listen on for control).
@@ -13,6 +15,7 @@ mod args;
 mod child;
 mod control;
 mod listener;
+mod session;
 mod token;
 
 use std::ffi::OsString;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::WATCHDOG;
 use lab::connect::{AuthzToken, authz_token};
-use lab::{Elsewhere, World, WorldOptions};
+use lab::{BoundaryStatus, Elsewhere, World, WorldOptions};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -31,6 +31,8 @@ impl StandIn {
             .args(["connect", "-exec", "sh"])
             .args(flags)
             .args(["--", "-c", script])
+            .env_remove("BOUNDARY_ADDR")
+            .env_remove("BOUNDARY_TOKEN")
             .env("LAB_WORKER_ADDR", world.worker_addr().to_string())
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
@@ -209,4 +211,88 @@ async fn a_signalled_stand_in_waits_for_its_program() {
     let (code, text) = stand_in.end();
     assert_eq!(code, Some(9));
     assert!(text.contains("Received shutdown signal"), "{text}");
+}
+
+/// What a process in this world finds of the controller.
+fn of_controller(world: &World) -> Vec<(String, String)> {
+    let mut variables = world.boundary_environment();
+    variables.push(("LAB_WORKER_ADDR".to_owned(), String::new()));
+    variables
+}
+
+fn run_real(world: &World, flags: &[&str], script: &str, variables: &[(String, String)]) -> StandIn {
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    StandIn::run(world, flags, script, &variables)
+}
+
+fn status(world: &World, session_id: &str) -> Option<BoundaryStatus> {
+    world.boundary().status(session_id)
+}
+
+#[tokio::test]
+async fn a_controllers_session_is_real() {
+    let world = world().await;
+    world.faults().worker_leads_elsewhere(Elsewhere::NotTls);
+    for flags in [["-target-id", "ttcp_lab0000001"].as_slice(), &["inv-lab.rosa"]] {
+        let mut stand_in = run_real(&world, flags, "echo at $BOUNDARY_PROXIED_ADDR; exec sleep 60", &of_controller(&world));
+        let session_id = stand_in.line("  Session ID:          ");
+        let address = stand_in.line("at ");
+        assert_eq!(world.boundary().session_ids().last(), Some(&session_id));
+        let mut text = [0; 7];
+        let mut client = dial(&address);
+        client.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"SSH-2.0");
+        assert_eq!(status(&world, &session_id), Some(BoundaryStatus::Active));
+        stand_in.signal(Signal::SIGTERM);
+        assert_eq!(stand_in.end().0, Some(255));
+        assert!(
+            status(&world, &session_id)
+                .is_some_and(|status| matches!(status, BoundaryStatus::Canceling | BoundaryStatus::Terminated))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_good_token_opens_its_session_and_a_refused_connection_ends_all() {
+    let world = world().await;
+    let token = world.boundary().authorize("ttcp_lab0000001").unwrap();
+    let variables = [("BOUNDARY_CONNECT_AUTHZ_TOKEN".to_owned(), secrecy::ExposeSecret::expose_secret(&token).to_owned())];
+    let mut stand_in = run_real(&world, &[], COUNT_TERMS, &variables);
+    let session_id = stand_in.line("  Session ID:          ");
+    assert_eq!(world.boundary().session_ids(), std::slice::from_ref(&session_id));
+    let address = stand_in.line("at ");
+    let mut live = dial(&address);
+    live.write_all(b"\x16").unwrap();
+    while world.bytes_through_worker().0 == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    world.boundary().cancel(&session_id);
+    assert_eq!(live.read(&mut [0]).unwrap(), 0, "the cancel is an end without a word");
+    let refused = dial(&address).read(&mut [0]).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(stand_in.end().0, Some(9));
+}
+
+#[tokio::test]
+async fn a_controller_that_refuses_leaves_no_program() {
+    let world = world().await;
+    let mut variables = of_controller(&world);
+    let stand_in = run_real(&world, &["-target-id", "ttcp_none"], "exit 0", &variables);
+    assert_eq!(stand_in.end().0, Some(2));
+    variables[1].1 = "at_none_s1x".to_owned();
+    let stand_in = run_real(&world, &["-target-id", "ttcp_lab0000001"], "exit 0", &variables);
+    assert_eq!(stand_in.end().0, Some(2));
+}
+
+#[tokio::test]
+async fn a_controllers_session_ends_at_its_time_in_a_storm() {
+    let world = world().await;
+    world.boundary().set_target("ttcp_lab0000001", |target| target.session_seconds = 2);
+    let mut stand_in = run_real(&world, &["inv-lab.rosa"], COUNT_TERMS, &of_controller(&world));
+    let mut live = dial(&stand_in.line("at "));
+    live.write_all(b"\x16").unwrap();
+    assert_eq!(live.read(&mut [0]).unwrap(), 0);
+    assert_eq!(stand_in.end().0, Some(9));
+    let session_id = world.boundary().session_ids().remove(0);
+    assert_eq!(status(&world, &session_id), Some(BoundaryStatus::Terminated));
 }

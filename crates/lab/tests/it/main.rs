@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail anywhere, helpers included")]
 
 mod api;
+mod boundary;
 mod client;
 mod connect;
+mod controller;
 mod routes;
 mod session;
 mod support;

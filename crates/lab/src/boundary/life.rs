@@ -1,0 +1,155 @@
+//! The life of a session: authorised, activated by its first connection, ended by a cancel, by its time or by its limit.
+//! It owns the tasks that wait for the ends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use boundary_proxy::{Authorization, AuthorizationFields};
+use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use crate::boundary::model::{BoundaryStatus, BoundaryTarget, Connection, Counts, Session, now};
+use crate::boundary::{Boundary, Caller, certificate, find, lock};
+use crate::random;
+
+/// The words and codes with which a worker refuses. Source: boundary internal/daemon/worker/handler.go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Another client owns the session.
+    Tofu,
+    /// It ended before its first connection.
+    Activate,
+    /// It is ending, or its limit is reached.
+    Authorize,
+}
+
+/// A connection that the controller allows.
+#[derive(Debug)]
+pub(crate) struct Allowed {
+    /// Its place in the session's record.
+    pub(crate) place: usize,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) cut: watch::Receiver<bool>,
+    pub(crate) left: i32,
+}
+
+impl Boundary {
+    /// Makes a session and its authorization token.
+    pub(crate) fn open_session(&self, caller: Caller, target: &BoundaryTarget) -> anyhow::Result<(String, SecretString)> {
+        let created = now();
+        let lasts = Duration::from_secs(target.session_seconds.into());
+        let expires = created.saturating_add(lasts).unwrap_or(Timestamp::MAX);
+        let mut said = AuthorizationFields {
+            session_id: format!("s_{}", random::hex_id::<5>()),
+            target_id: Some(target.id.clone()),
+            expiration: Some(expires),
+            connection_limit: u32::try_from(target.connection_limit).ok(),
+            endpoint: Some(format!("tcp://{}:{}", target.address, target.port)),
+            workers: self.worker.get().map(SocketAddr::to_string).into_iter().collect(),
+            certificate: Vec::new(),
+            private_key: Zeroizing::default(),
+        };
+        certificate::certify(&mut said)?;
+        let id = said.session_id.clone();
+        let authorization = Authorization::from_fields(said)?;
+        let token = authorization.encode();
+        self.state().sessions.push(session((authorization, target.connection_limit), caller, (created, expires)));
+        self.settle_after(lasts, id.clone());
+        Ok((id, token))
+    }
+
+    /// Cuts the session's connections after a while, and ends it if it is due.
+    fn settle_after(&self, wait: Duration, session_id: String) {
+        let state = self.state.clone();
+        self.runtime.spawn(async move {
+            tokio::time::sleep(wait).await;
+            if let Some(session) = find(&mut lock(&state), &session_id) {
+                session.cut.send_replace(true);
+                session.settle();
+            }
+        });
+    }
+
+    /// Begins the end of a session; one that is ending already is left as it is.
+    pub(crate) fn cancel_session(&self, session_id: &str) -> bool {
+        let found = self.with_session(session_id, |session| {
+            if !session.status().is_ending() {
+                session.enter(BoundaryStatus::Canceling);
+            }
+        });
+        if found.is_some() {
+            self.settle_after(self.cancel_delay, session_id.to_owned());
+        }
+        found.is_some()
+    }
+
+    /// Decides on a new connection, and activates the session by the first.
+    pub(crate) fn allow_connection(&self, session_id: &str, tofu_token: &str) -> Result<Allowed, Refusal> {
+        self.with_session(session_id, |session| {
+            match &session.tofu_token {
+                Some(known) if known != tofu_token => return Err(Refusal::Tofu),
+                Some(_) => {}
+                None if session.status() != BoundaryStatus::Pending => return Err(Refusal::Activate),
+                None => {
+                    session.tofu_token = Some(tofu_token.to_owned());
+                    session.enter(BoundaryStatus::Active);
+                }
+            }
+            let expired = session.expires <= Timestamp::now();
+            if session.status() != BoundaryStatus::Active || expired || session.left() == 0 {
+                return Err(Refusal::Authorize);
+            }
+            session.connections.push(Connection::default());
+            let (place, left, cut) = (session.connections.len() - 1, session.left(), session.cut.subscribe());
+            Ok(Allowed { place, counts: session.connections[place].counts.clone(), cut, left })
+        })
+        .unwrap_or(Err(Refusal::Authorize))
+    }
+
+    /// Notes both ends of a connection, once its endpoint is reached.
+    pub(crate) fn connected(&self, session_id: &str, place: usize, ends: (SocketAddr, SocketAddr)) {
+        self.with_session(session_id, |session| session.connections[place].ends = Some(ends));
+    }
+
+    /// Notes what a connection has carried so far.
+    pub(crate) fn report(&self, session_id: &str, place: usize) {
+        self.with_session(session_id, |session| {
+            let connection = &mut session.connections[place];
+            connection.reported = connection.counts.both();
+        });
+    }
+
+    /// Notes the end of a connection; the last one may end its session.
+    pub(crate) fn closed(&self, session_id: &str, place: usize) {
+        self.report(session_id, place);
+        self.with_session(session_id, |session| {
+            session.connections[place].closed = true;
+            session.settle();
+        });
+    }
+}
+
+fn session(
+    (authorization, connection_limit): (Authorization, i32),
+    caller: Caller,
+    (created, expires): (Timestamp, Timestamp),
+) -> Session {
+    Session {
+        authorization,
+        connection_limit,
+        user_id: caller.user_id.to_owned(),
+        auth_token_id: caller.auth_token_id.to_owned(),
+        created,
+        updated: created,
+        expires,
+        version: 1,
+        states: vec![(BoundaryStatus::Pending, created)],
+        reason: "",
+        tofu_token: None,
+        connections: Vec::new(),
+        cut: watch::Sender::new(false),
+    }
+}
