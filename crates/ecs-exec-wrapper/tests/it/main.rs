@@ -6,6 +6,7 @@
 mod endings;
 mod extras;
 mod harness;
+mod native;
 mod pipes;
 mod records;
 mod resume;
