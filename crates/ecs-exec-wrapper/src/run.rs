@@ -284,12 +284,11 @@ fn tell_plan(settings: &Settings, resolved: &Resolved, command_line: &str) {
     println!("Boundary target   {}", or_unknown(boundary.target_id.clone()));
     println!("Boundary session  {} ({})", or_unknown(boundary.id.as_ref().map(ToString::to_string)), boundary.id_source.as_str());
     println!("task ends         {}", or_unknown(resolved.deadline.map(|at| at.to_string())));
-    match &settings.program {
-        remote_script::Program::LoginShell => println!("program           a login shell"),
-        remote_script::Program::Argv(argv) => {
-            println!("program           {}", argv.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" "))
-        }
-    }
+    let program = match &settings.program {
+        remote_script::Program::LoginShell => "a login shell".to_owned(),
+        remote_script::Program::Argv(argv) => argv.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" "),
+    };
+    println!("program           {program}");
     println!("variables         {}", settings.variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" "));
     println!("command line      {} bytes, kept in CloudTrail; -v shows it", command_line.len());
     tracing::info!(command_line, "not sent");
