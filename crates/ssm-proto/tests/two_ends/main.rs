@@ -129,6 +129,20 @@ fn an_encrypted_session_survives_cuts_with_its_keys() {
 }
 
 #[test]
+fn half_a_minute_away_in_the_middle_of_megabytes_loses_nothing() {
+    let plan = Plan {
+        input: pattern(1_000_000, 1),
+        output: pattern(5_000_000, 2),
+        away: Duration::from_secs(30),
+        cuts: vec![60, 30_120],
+        ..Plan::default()
+    };
+    let scene = run(plan);
+    everything_arrived(&scene);
+    assert_eq!(scene.counters().reconnects, 2);
+}
+
+#[test]
 fn a_peer_that_never_comes_back_is_a_reason_not_a_hang() {
     let scene = run(Plan { input: pattern(100, 1), output: pattern(100, 2), silent_from: Some(15), ..Plan::default() });
     assert!(matches!(scene.end(), Some(ssm_proto::LinkEnd::GaveUp { .. })), "{:?}", scene.end());

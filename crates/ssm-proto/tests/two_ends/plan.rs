@@ -14,6 +14,8 @@ pub(crate) struct Plan {
     pub(crate) lose_acks: u8,
     pub(crate) latency: Duration,
     pub(crate) cuts: Vec<u64>,
+    /// How long a cut lasts.
+    pub(crate) away: Duration,
     pub(crate) pauses: Vec<u64>,
     pub(crate) silent_from: Option<u64>,
     pub(crate) encrypted: bool,
@@ -37,6 +39,7 @@ impl Default for Plan {
             lose_acks: 0,
             latency: Duration::from_millis(10),
             cuts: Vec::new(),
+            away: Duration::from_millis(700),
             pauses: Vec::new(),
             silent_from: None,
             encrypted: false,

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 /// Virtual time after which a scene is stuck: longer than any give-up of the client.
 const STUCK_AFTER: Duration = Duration::from_mins(20);
-const AWAY_FOR: Duration = Duration::from_millis(700);
 const PAUSED_FOR: Duration = Duration::from_millis(900);
 const AGENT_CHUNK: usize = 1024;
 
@@ -177,7 +176,7 @@ impl Scene {
                 self.events.retain(|_, event| !matches!(event, Wire::ToAgent(_) | Wire::ToClient(_)));
                 self.client.handle_disconnected(self.now());
                 self.agent.pause();
-                self.after(AWAY_FOR, Wire::Reconnect);
+                self.after(self.plan.away, Wire::Reconnect);
             }
             Wire::Cut => {}
             Wire::Reconnect => {
