@@ -157,6 +157,12 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_for_operators_is_a_policy() {
+        let sample = policy(include_str!("../../../boundary/policy/ecs-exec-wrapper.toml"));
+        assert_eq!(sample.idle_timeout, Some(Duration::from_mins(15)));
+    }
+
+    #[test]
     fn unknown_keys_and_values_are_refused() {
         for bad in
             ["vias = \"boundary\"", "via = \"direct\"", "record = \"best-effort\"", "idle_timeout = \"soon\"", "clusters = \"a\""]
