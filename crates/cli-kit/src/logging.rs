@@ -6,8 +6,11 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Bytes of log lines kept while the gate is closed; what comes later is counted, not kept.
 const HELD_MAX: usize = 256 * 1024;
@@ -119,10 +122,10 @@ pub fn init(settings: LogSettings) -> Gate {
     let filter = filter(&settings);
     let gate = Gate::default();
     gate.with(|state| state.file = settings.file);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(gate.clone()).with_ansi(colour);
+    let lines = tracing_subscriber::fmt::layer().with_writer(gate.clone()).with_ansi(colour);
     let installed = match settings.format {
-        LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => tracing_subscriber::registry().with(lines.with_target(false).with_filter(filter)).try_init(),
+        LogFormat::Json => tracing_subscriber::registry().with(lines.json().with_filter(filter)).try_init(),
     };
     if installed.is_err() {
         tracing::debug!("a subscriber was installed before");
@@ -130,20 +133,23 @@ pub fn init(settings: LogSettings) -> Gate {
     gate
 }
 
-fn filter(settings: &LogSettings) -> EnvFilter {
+/// Libraries that say much of what is theirs.
+const QUIETER: [&str; 9] =
+    ["aws_config", "aws_runtime", "aws_smithy_runtime", "hyper", "hyper_util", "reqwest", "rustls", "tungstenite", "h2"];
+
+/// Levels by target. `EnvFilter` knows more, and brings an engine for regular expressions along.
+fn filter(settings: &LogSettings) -> Targets {
     let level = match (settings.quiet, settings.verbosity) {
-        (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "info",
-        (false, 2) => "debug",
-        (false, _) => "trace",
+        (true, _) => LevelFilter::ERROR,
+        (false, 0) => LevelFilter::WARN,
+        (false, 1) => LevelFilter::INFO,
+        (false, 2) => LevelFilter::DEBUG,
+        (false, _) => LevelFilter::TRACE,
     };
-    let ours = match std::env::var("RUST_LOG") {
-        Ok(text) => EnvFilter::try_new(text).ok(),
-        Err(_) => None,
-    };
+    let ours = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok());
     // The SDK logs request bodies at TRACE: its crates stay at WARN unless RUST_LOG says otherwise.
-    ours.unwrap_or_else(|| EnvFilter::new(format!("{level},aws_config=warn,aws_runtime=warn,aws_smithy_runtime=warn,hyper=warn,hyper_util=warn,rustls=warn,tungstenite=warn,h2=warn")))
+    let quieter = QUIETER.map(|target| (target, level.min(LevelFilter::WARN)));
+    ours.unwrap_or_else(|| Targets::new().with_default(level).with_targets(quieter))
 }
 
 #[cfg(test)]

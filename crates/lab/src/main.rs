@@ -11,6 +11,10 @@ mod up;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use lab::Profile;
@@ -83,8 +87,11 @@ fn main() -> ExitCode {
     if args.next().is_some_and(|first| first == "connect") {
         return lab::connect::run(args.collect());
     }
-    let filter = tracing_subscriber::EnvFilter::from_env("LAB_LOG");
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter: Targets = std::env::var("LAB_LOG")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| Targets::new().with_default(LevelFilter::ERROR));
+    tracing_subscriber::registry().with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter)).init();
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
