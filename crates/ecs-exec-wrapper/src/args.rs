@@ -4,7 +4,7 @@
 
 use crate::complete;
 use clap::parser::ValueSource;
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{ArgAction, Args as _, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use clap_complete::ArgValueCompleter;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -184,6 +184,31 @@ pub(crate) struct Args {
     /// The target or alias of `connect`.
     #[arg(skip)]
     pub(crate) connect: Option<String>,
+
+    /// What `doctor` was asked for.
+    #[arg(skip)]
+    pub(crate) doctor: Option<DoctorArgs>,
+}
+
+/// What only `doctor` takes.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// Boundary target to look at, by id or alias; it needs a token. Without it: the session's own, when its token is there.
+    #[arg(long, value_name = "TARGET|ALIAS")]
+    pub(crate) target: Option<String>,
+
+    /// How the report looks.
+    #[arg(long, short = 'o', value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: ReportForm,
+}
+
+/// How the report of `doctor` looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportForm {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
 }
 
 /// Names of the flags that were typed, as opposed to set by an environment variable or a default.
@@ -204,11 +229,16 @@ impl Args {
     /// clap's, which prints itself; help and version are such errors too.
     pub(crate) fn read(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, clap::Error> {
         let mut arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-        let connects = arguments.get(1).is_some_and(|word| word == CONNECT);
-        if connects {
+        let first_is = |word: &str| arguments.get(1).is_some_and(|first| first == word);
+        let (connects, examines) = (first_is(CONNECT), first_is(DOCTOR));
+        if connects || examines {
             arguments.remove(1);
         }
-        let command = if connects { connect_command() } else { Self::command() };
+        let command = match (connects, examines) {
+            (true, _) => connect_command(),
+            (_, true) => doctor_command(),
+            _ => Self::command(),
+        };
         let flags: Vec<(String, String)> =
             command.get_arguments().filter_map(|arg| Some((arg.get_id().to_string(), arg.get_long()?.to_owned()))).collect();
         let matches = command.try_get_matches_from(arguments)?;
@@ -217,6 +247,7 @@ impl Args {
         let mut args = Self::from_arg_matches(&matches)?;
         args.typed = Typed(typed);
         args.connect = connects.then(|| args.positional.remove(0));
+        args.doctor = examines.then(|| DoctorArgs::from_arg_matches(&matches)).transpose()?;
         if args.variables.is_empty() {
             args.variables = std::env::var("ECS_EXEC_ENV").unwrap_or_default().lines().map(str::to_owned).collect();
         }
@@ -231,6 +262,27 @@ pub(crate) const CONNECT: &str = "connect";
 pub(crate) fn command() -> clap::Command {
     Args::command()
 }
+
+/// The word that makes us look for what is wrong.
+const DOCTOR: &str = "doctor";
+
+/// The grammar of `doctor`: the main command's, so that the word can be put into the line that does not work.
+fn doctor_command() -> clap::Command {
+    DoctorArgs::augment_args(Args::command())
+        .bin_name("ecs-exec-wrapper doctor")
+        .about("Says why a shell does not, or would not, open; opens none and changes nothing")
+        .long_about(DOCTOR_ABOUT)
+        .after_help(DOCTOR_AFTER_HELP)
+}
+
+const DOCTOR_ABOUT: &str = "\
+Says why a shell does not, or would not, open; opens none and changes nothing.
+
+Takes everything that the main command takes: put the word doctor into the line that does not work. Without cluster and
+task it looks at the caller, the route and this machine only.";
+
+const DOCTOR_AFTER_HELP: &str = "\
+Exit code: 0 when no check failed (warnings and unknowns are allowed), 255 when one failed, 64 for wrong usage.";
 
 /// The grammar of `connect`: a target takes the place of cluster, task, container and user.
 pub(crate) fn connect_command() -> clap::Command {
@@ -259,6 +311,7 @@ The controller is BOUNDARY_ADDR. The token is BOUNDARY_TOKEN (the token, env://N
 
 const AFTER_HELP: &str = "\
 Without the boundary program: ecs-exec-wrapper connect TARGET|ALIAS [OPTIONS] [-- COMMAND…]; see connect --help
+When no shell opens: ecs-exec-wrapper doctor [CLUSTER TASK [CONTAINER]] says why; see doctor --help
 Every setting with its origin: ecs-exec-wrapper config show.  Manual page: ecs-exec-wrapper man | man -l -
 Completion: source <(COMPLETE=bash ecs-exec-wrapper), or zsh, fish
 
@@ -329,6 +382,17 @@ mod tests {
     fn the_grammar_is_consistent() {
         Args::command().debug_assert();
         connect_command().debug_assert();
+        doctor_command().debug_assert();
+    }
+
+    #[test]
+    fn doctor_takes_the_main_commands_line() {
+        let args = Args::read(["x", "doctor", "dev", "0123", "rosa-boundary", "sre", "-o", "json", "--", "oc", "get"]).unwrap();
+        assert_eq!(args.doctor, Some(DoctorArgs { target: None, output: ReportForm::Json }));
+        assert_eq!(args.positional, ["dev", "0123", "rosa-boundary", "sre"]);
+        assert_eq!(Args::read(["x", "doctor", "--target", "inv-7"]).unwrap().doctor.unwrap().target.as_deref(), Some("inv-7"));
+        assert_eq!(Args::read(["x", "dev", "doctor"]).unwrap().doctor, None);
+        assert!(Args::read(["x", "dev", "0123", "-o", "json"]).is_err());
     }
 
     #[test]

@@ -85,6 +85,14 @@ impl Controller {
         self.client.targets().authorize_session(target).await.map_err(|error| not_authorised(target, &error))
     }
 
+    /// Reads a target, named by id or alias.
+    ///
+    /// # Errors
+    /// The controller's refusal.
+    pub(crate) async fn target(&self, target: &str) -> Result<Target, Error> {
+        Ok(self.client.targets().read(target).await?.known)
+    }
+
     /// The target's marker; none when it has none or may not be read, which is told to the log.
     pub(crate) async fn marker(&self, target_id: &str) -> Option<Marker> {
         let read: Item<Target> = aside("target not read", self.client.targets().read(target_id)).await?;

@@ -20,6 +20,7 @@ mod boundary;
 mod complete;
 mod config;
 mod controller;
+mod doctor;
 mod ecs;
 mod environment;
 mod extras;

@@ -22,7 +22,7 @@ use crate::settings::{ChooseBy, Route, Settings, SettingsError, Terminals, settl
 use crate::settle::{Settling, terminate};
 use crate::terminal::{Mode, Terminal};
 use crate::transcript::{Recording, automatic_path};
-use crate::{environment, extras, signals};
+use crate::{doctor, environment, extras, signals};
 use cli_kit::logging::{Gate, LogFormat, LogSettings};
 use cli_kit::{FileLayers, chain_text, exit};
 use investigation::{Marker, TaskRef};
@@ -65,7 +65,7 @@ pub fn main() -> ExitCode {
         Ok(files) => files,
         Err(error) => return report(&Ending::failed(Reason::Configuration, chain_text(&error)), say),
     };
-    let result_path = args.result_file.clone();
+    let (result_path, doctor_args) = (args.result_file.clone(), args.doctor.clone());
     let mut settings = match settle_settings(args, &files, &boundary, terminals) {
         Ok(settings) => settings,
         Err(error) => {
@@ -78,6 +78,11 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return report(&Ending::failed(Reason::Protocol, format!("failed to start: {error}")), say),
     };
+    if let Some(doctor_args) = doctor_args {
+        let code = runtime.block_on(doctor::examine(settings, &boundary, &doctor_args));
+        runtime.shutdown_background();
+        return ExitCode::from(code);
+    }
     let ready = Policy::load().and_then(|policy| {
         policy.apply(&mut settings)?;
         settings.controller = Controller::from_environment(&boundary)?;

@@ -313,6 +313,8 @@ pub(crate) fn settle_settings(
             return Err(SettingsError::ConnectOtherwise);
         }
         Some(_) => (Route::Worker, BoundarySession::unknown()),
+        // What is wrong with the route is a finding of `doctor`, not the end of it.
+        None if args.doctor.is_some() => (route(args.via, boundary).unwrap_or(Route::Worker), BoundarySession::unknown()),
         None => (route(args.via, boundary)?, boundary_session(args.boundary_session_id.as_deref(), boundary)?),
     };
     Ok(Settings {
@@ -399,7 +401,7 @@ fn task_choice(args: &Args, cluster: Option<String>, task: Option<String>) -> Re
         let by = ChooseBy::Tags { cluster_id: args.cluster_id.clone(), investigation_id: args.investigation_id.clone() };
         return Ok(TaskChoice { ecs_cluster, by });
     }
-    if task.is_none() && args.connect.is_some() {
+    if task.is_none() && (args.connect.is_some() || args.doctor.is_some()) {
         return Ok(TaskChoice { ecs_cluster, by: ChooseBy::Marker });
     }
     let task = TaskRef::parse(&task.ok_or(SettingsError::NoTask)?).map_err(SettingsError::Task)?;

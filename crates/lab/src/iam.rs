@@ -11,6 +11,11 @@ use crate::tasks::{ACCOUNT, CLUSTER};
 /// Name of the role that the users' SREs share.
 pub(crate) const SHARED_ROLE: &str = "rosa-boundary-dev-sre-shared";
 
+/// ARN of the role that the lab's tasks have.
+pub(crate) fn task_role_arn() -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/{CLUSTER}-task-role")
+}
+
 /// One who calls.
 #[derive(Clone)]
 pub(crate) struct Principal {
@@ -52,6 +57,26 @@ pub(crate) struct Request<'a> {
     pub(crate) context: &'a BTreeMap<String, String>,
 }
 
+/// What a simulation finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decision {
+    /// Whether an allow matches, a deny does.
+    outcome: (bool, bool),
+    /// Context keys that statements ask for and the simulation does not have.
+    pub(crate) missing: Vec<String>,
+}
+
+impl Decision {
+    /// The API's word.
+    pub(crate) fn word(&self) -> &'static str {
+        match self.outcome {
+            (_, true) => "explicitDeny",
+            (true, false) => "allowed",
+            (false, false) => "implicitDeny",
+        }
+    }
+}
+
 /// A refusal in AWS's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Denied(pub(crate) String);
@@ -90,9 +115,20 @@ impl Principal {
 
 impl Statement {
     fn matches(&self, request: &Request<'_>, principal_tags: &BTreeMap<String, String>) -> bool {
+        self.concerns(request) && self.conditions.iter().all(|(key, wanted)| holds(key, wanted, request.context, principal_tags))
+    }
+
+    /// Whether action and resource match, whatever the conditions say.
+    fn concerns(&self, request: &Request<'_>) -> bool {
         self.actions.iter().any(|pattern| matches_pattern(&pattern.to_lowercase(), &request.action.to_lowercase()))
             && self.resources.iter().any(|pattern| matches_pattern(pattern, request.resource))
-            && self.conditions.iter().all(|(key, wanted)| holds(key, wanted, request.context, principal_tags))
+    }
+
+    /// The keys of its conditions, and of the variables in them, that a context lacks.
+    fn missing(&self, context: &BTreeMap<String, String>) -> Vec<String> {
+        let variable = |wanted: &str| wanted.strip_prefix("${")?.strip_suffix('}').map(str::to_owned);
+        let keys = self.conditions.iter().flat_map(|(key, wanted)| [Some(key.clone()), variable(wanted)]);
+        keys.flatten().filter(|key| !context.contains_key(key)).collect()
     }
 }
 
@@ -143,6 +179,26 @@ impl Policy {
         Self(vec![allow(&["*"], &["*"])])
     }
 
+    /// The task role's policy: what the agent and its logs need.
+    fn task_role() -> Self {
+        Self(vec![allow(&["ssmmessages:*", "kms:Decrypt", "logs:*", "s3:*"], &["*"])])
+    }
+
+    /// Decides as the policy simulator does: principal tags are only known from the context.
+    pub(crate) fn decide(&self, action: &str, resource: &str, context: &BTreeMap<String, String>) -> Decision {
+        let tags: BTreeMap<String, String> = context
+            .iter()
+            .filter_map(|(key, value)| Some((key.strip_prefix("aws:PrincipalTag/")?.to_owned(), value.clone())))
+            .collect();
+        let request = Request { action, resource, context };
+        let any = |allow: bool| self.0.iter().any(|it| it.allow == allow && it.matches(&request, &tags));
+        let conditional = self.0.iter().filter(|it| it.concerns(&request));
+        let mut missing: Vec<String> = conditional.flat_map(|it| it.missing(context)).collect();
+        missing.sort();
+        missing.dedup();
+        Decision { outcome: (any(true), any(false)), missing }
+    }
+
     fn of(profile: Profile) -> Self {
         match profile {
             Profile::Rosa => Self::shared_role(),
@@ -187,6 +243,16 @@ impl Principals {
 
     pub(crate) fn find(&self, access_key: &str) -> Option<Principal> {
         self.keys().get(access_key).cloned()
+    }
+
+    /// The policy of a role or user by its ARN.
+    pub(crate) fn policy_of(&self, arn: &str) -> Option<Policy> {
+        if arn == task_role_arn() {
+            return Some(Policy::task_role());
+        }
+        let session_of = arn.replacen("arn:aws:iam:", "arn:aws:sts:", 1).replacen(":role/", ":assumed-role/", 1) + "/";
+        let keys = self.keys();
+        keys.values().find(|it| it.arn == arn || it.arn.starts_with(&session_of)).map(|it| it.policy.clone())
     }
 
     /// Makes a session of the shared role.
@@ -273,6 +339,20 @@ mod tests {
         principals.change_policies(|policy| policy.deny(&["ecs:*"]));
         let denied = ask(&principals.find(&key).unwrap(), "ecs:ListTasks", "*", &[]);
         assert!(denied.is_err_and(|Denied(text)| text.contains("explicit deny")));
+    }
+
+    #[test]
+    fn a_simulation_tells_which_context_it_misses() {
+        let policy = Policy::shared_role();
+        let decide = |context: &[(&str, &str)]| {
+            let context = context.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let decision = policy.decide("ecs:ExecuteCommand", TASK, &context);
+            (decision.word(), decision.missing.join(" "))
+        };
+        let (tag, principal) = (("ecs:ResourceTag/username", "alice"), ("aws:PrincipalTag/username", "alice"));
+        assert_eq!(decide(&[tag]), ("implicitDeny", "aws:PrincipalTag/username".to_owned()));
+        assert_eq!(decide(&[tag, principal]), ("allowed", String::new()));
+        assert_eq!(decide(&[tag, ("aws:PrincipalTag/username", "bob")]), ("implicitDeny", String::new()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail the test")]
 #![expect(clippy::cast_possible_truncation, reason = "test data is made of the low bytes of numbers")]
 
+mod doctor;
 mod endings;
 mod extras;
 mod harness;

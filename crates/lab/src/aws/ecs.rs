@@ -141,6 +141,7 @@ pub(crate) fn describe_task_definition(call: &Call<'_>) -> Result<Value, ApiErro
         "taskDefinitionArn": format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{}", task.task_definition),
         "family": family, "revision": revision.parse::<u32>().unwrap_or(1), "status": "ACTIVE", "containerDefinitions": containers,
         "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc", "cpu": "1024", "memory": "2048",
+        "taskRoleArn": crate::iam::task_role_arn(),
     }}))
 }
 

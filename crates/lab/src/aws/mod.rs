@@ -4,6 +4,7 @@
 mod authenticate;
 mod ecs;
 mod error;
+mod iam;
 pub(crate) mod kms;
 mod ssm;
 mod sts;
@@ -110,7 +111,8 @@ fn read_action(headers: &HeaderMap, uri: &http::Uri, body: &Bytes) -> Result<(St
         let text = if body.is_empty() { uri.query().unwrap_or_default() } else { std::str::from_utf8(body).unwrap_or_default() };
         let input = sts::read_form(text);
         let action = input["Action"].as_str().unwrap_or("Unknown");
-        return Ok((format!("sts:{action}"), input, Form::Query));
+        let service = if input["Version"] == iam::VERSION { "iam" } else { "sts" };
+        return Ok((format!("{service}:{action}"), input, Form::Query));
     };
     let service = match target.split_once('.') {
         Some(("AmazonEC2ContainerServiceV20141113", action)) => ("ecs", action),
@@ -139,6 +141,7 @@ fn run(shared: &Arc<Shared>, principal: Option<&Principal>, action: &str, body: 
         "ssm:DescribeSessions" => ssm::describe_sessions(&call),
         "kms:GenerateDataKey" => kms::generate_data_key(&call),
         "kms:Decrypt" => kms::decrypt(&call),
+        "iam:SimulatePrincipalPolicy" => iam::simulate(&call),
         "sts:GetCallerIdentity" => Ok(sts::caller_identity(&call)),
         "sts:AssumeRole" => sts::assume_role(&call),
         "sts:AssumeRoleWithWebIdentity" => sts::assume_with_web_identity(shared, body),
@@ -170,6 +173,7 @@ fn render(form: Form, action: &str, result: Result<Value, ApiError>) -> Response
     match (form, result) {
         (Form::Json, Ok(value)) => plain(StatusCode::OK, Bytes::from(value.to_string()), "application/x-amz-json-1.1"),
         (Form::Json, Err(error)) => plain(error.status(), error.to_json(), "application/x-amz-json-1.1"),
+        (Form::Query, Ok(value)) if action.starts_with("iam:") => plain(StatusCode::OK, iam::to_xml(action, &value), "text/xml"),
         (Form::Query, Ok(value)) => plain(StatusCode::OK, sts::to_xml(action, &value), "text/xml"),
         (Form::Query, Err(error)) => plain(error.status(), error.to_xml(), "text/xml"),
     }

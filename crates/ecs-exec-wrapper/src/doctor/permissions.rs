@@ -1,0 +1,391 @@
+//! What policies say: may the caller open a shell, can anybody go around it, and can the task's agent do its part.
+
+use super::check::{Check, Group, Reading, Unread, Verdict};
+use super::cluster::ClusterFacts;
+use super::query::QueryClient;
+use super::simulate::{Decision, Outcome, Question, ask, principal_of};
+use super::task::TaskFacts;
+use investigation::TaskArn;
+
+const GROUP: Group = Group::Permissions;
+
+/// Documents that give a shell or a command, by the account in their ARN: AWS's own have none.
+const SHELL_DOCUMENTS: [(&str, bool); 3] =
+    [("AWS-StartInteractiveCommand", false), ("AWS-StartNonInteractiveCommand", false), ("SSM-SessionManagerRunShell", true)];
+
+/// Documents that only forward ports.
+const PORT_DOCUMENTS: [&str; 2] = ["AWS-StartPortForwardingSession", "AWS-StartPortForwardingSessionToRemoteHost"];
+
+/// Whether the service checks the document of StartSession as well. Source: Session Manager, condition keys.
+const DOCUMENT_CHECK: &str = "ssm:SessionDocumentAccessCheck";
+
+/// What is known of permissions.
+#[derive(Debug)]
+pub(super) struct PermissionFacts {
+    /// The caller's.
+    pub(super) caller: Reading<Vec<Outcome>>,
+    /// The task role's; `None` when the task has none.
+    pub(super) task_role: Option<Reading<Vec<Outcome>>>,
+    /// Whether the cluster has a key; unknown when it may not be read.
+    pub(super) key: Reading<bool>,
+}
+
+/// Asks the simulator about the caller and the task role.
+pub(super) async fn gather(
+    query: &QueryClient,
+    caller_arn: &str,
+    task: &TaskFacts,
+    container: Option<&str>,
+    cluster: &Reading<ClusterFacts>,
+) -> PermissionFacts {
+    let place = Place::of(&task.view.arn, cluster);
+    let of_caller = caller_questions(&place, task, container);
+    let of_role = role_questions(&place, cluster.as_ref().ok());
+    let caller = async { ask(query, &principal_of(query, caller_arn).await?, &of_caller).await };
+    let role = async {
+        match task.role() {
+            Ok(Some(role)) => Some(ask(query, role, &of_role).await),
+            Ok(None) => None,
+            Err(unread) => Some(Err(unread)),
+        }
+    };
+    let (caller, task_role) = tokio::join!(caller, role);
+    PermissionFacts { caller, task_role, key: cluster.as_ref().map(|cluster| cluster.kms_key.is_some()).map_err(Clone::clone) }
+}
+
+/// What the ARNs are made of.
+struct Place {
+    partition: String,
+    region: String,
+    account: String,
+    task: String,
+    cluster: Option<String>,
+    key: Option<String>,
+}
+
+impl Place {
+    fn of(task: &TaskArn, cluster: &Reading<ClusterFacts>) -> Self {
+        let (partition, region, account) = (task.partition(), task.region(), task.account());
+        let named = task.ecs_cluster().map(|name| format!("arn:{partition}:ecs:{region}:{account}:cluster/{name}"));
+        let key = cluster.as_ref().ok().and_then(|cluster| cluster.kms_key.as_deref());
+        let key = key.map(|key| match key {
+            arn if arn.starts_with("arn:") => arn.to_owned(),
+            alias if alias.starts_with("alias/") => format!("arn:{partition}:kms:{region}:{account}:{alias}"),
+            id => format!("arn:{partition}:kms:{region}:{account}:key/{id}"),
+        });
+        Self {
+            partition: partition.to_owned(),
+            region: region.to_owned(),
+            account: account.to_owned(),
+            task: task.to_string(),
+            cluster: cluster.as_ref().ok().map(|cluster| cluster.arn.clone()).filter(|arn| !arn.is_empty()).or(named),
+            key,
+        }
+    }
+
+    fn arn(&self, service: &str, with_account: bool, rest: &str) -> String {
+        let account = if with_account { self.account.as_str() } else { "" };
+        format!("arn:{}:{service}:{}:{account}:{rest}", self.partition, self.region)
+    }
+}
+
+fn caller_questions(place: &Place, task: &TaskFacts, container: Option<&str>) -> Vec<Question> {
+    let texts = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let tags = task.view.labels.tags.iter();
+    let mut context: Vec<(String, String)> = tags
+        .flat_map(|(key, value)| ["ecs", "aws"].map(|prefix| (format!("{prefix}:ResourceTag/{key}"), value.clone())))
+        .collect();
+    context.extend(place.cluster.iter().map(|arn| texts("ecs:cluster", arn)));
+    context.push(texts("ecs:task", &place.task));
+    context.extend(container.map(|name| texts("ecs:container-name", name)));
+    let session = vec![place.arn("ssm", true, "session/ecs-execute-command-0123456789abcdef0")];
+    let on_session = |id, action| Question { id, actions: vec![action], resources: session.clone(), context: Vec::new() };
+    let start = |id, check: &str, resources| Question {
+        id,
+        actions: vec!["ssm:StartSession"],
+        resources,
+        context: [context.clone(), vec![texts(DOCUMENT_CHECK, check)]].concat(),
+    };
+    let document = |name: &str, own| place.arn("ssm", own, &format!("document/{name}"));
+    vec![
+        Question {
+            id: "execute-command",
+            actions: vec!["ecs:ExecuteCommand"],
+            resources: place.cluster.iter().cloned().chain([place.task.clone()]).collect(),
+            context: context.clone(),
+        },
+        on_session("open-data-channel", "ssmmessages:OpenDataChannel"),
+        Question {
+            id: "data-key",
+            actions: vec!["kms:GenerateDataKey"],
+            resources: place.key.iter().cloned().collect(),
+            context: Vec::new(),
+        },
+        on_session("resume-session", "ssm:ResumeSession"),
+        on_session("terminate-session", "ssm:TerminateSession"),
+        start("start-checked", "true", vec![place.task.clone()]),
+        start("start-unchecked", "false", vec![place.task.clone()]),
+        start("start-shell", "true", SHELL_DOCUMENTS.iter().map(|(name, own)| document(name, *own)).collect()),
+        start("start-ports", "true", PORT_DOCUMENTS.iter().map(|name| document(name, false)).collect()),
+    ]
+}
+
+fn role_questions(place: &Place, cluster: Option<&ClusterFacts>) -> Vec<Question> {
+    let group = cluster.and_then(|cluster| cluster.log_group.as_deref());
+    let bucket = cluster.and_then(|cluster| cluster.bucket.as_deref());
+    let bucket = bucket.map(|name| format!("arn:{}:s3:::{name}", place.partition));
+    let question =
+        |id, actions: &[&'static str], resources| Question { id, actions: actions.to_vec(), resources, context: Vec::new() };
+    let channel = [
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+    ];
+    let streams = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"];
+    let log_streams = group.map(|name| place.arn("logs", true, &format!("log-group:{name}:*")));
+    vec![
+        question("task-role-channel", &channel, vec!["*".to_owned()]),
+        question("task-role-key", &["kms:Decrypt"], place.key.iter().cloned().collect()),
+        question("task-role-logs", &["logs:DescribeLogGroups"], group.iter().map(|_| "*".to_owned()).collect()),
+        question("task-role-logs", &streams, log_streams.into_iter().collect()),
+        question("task-role-bucket", &["s3:PutObject"], bucket.iter().map(|arn| format!("{arn}/*")).collect()),
+        question("task-role-bucket", &["s3:GetEncryptionConfiguration"], bucket.into_iter().collect()),
+    ]
+}
+
+/// How a check reads its outcomes.
+struct Rule {
+    id: &'static str,
+    /// What is allowed, as the end of "… may".
+    may: &'static str,
+    /// What follows when it is not.
+    otherwise: Verdict,
+    /// A policy of the key or bucket may allow it as well: then only a deny is certain.
+    shared: bool,
+    remedy: &'static str,
+}
+
+const CALLER: [Rule; 5] = [
+    Rule {
+        id: "execute-command",
+        may: "you may call ecs:ExecuteCommand on the cluster and the task",
+        otherwise: Verdict::Failed,
+        shared: false,
+        remedy: "ask for ecs:ExecuteCommand on both; compare the task's tags with the policy's conditions",
+    },
+    Rule {
+        id: "open-data-channel",
+        may: "you may call ssmmessages:OpenDataChannel",
+        otherwise: Verdict::Failed,
+        shared: false,
+        remedy: "ask for ssmmessages:OpenDataChannel on arn:aws:ssm:*:*:session/ecs-execute-command-*",
+    },
+    Rule {
+        id: "data-key",
+        may: "you may call kms:GenerateDataKey on the cluster's key",
+        otherwise: Verdict::Failed,
+        shared: true,
+        remedy: "ask for kms:GenerateDataKey on the key, in your policy or the key's",
+    },
+    Rule {
+        id: "resume-session",
+        may: "you may call ssm:ResumeSession",
+        otherwise: Verdict::Warning,
+        shared: false,
+        remedy: "ask for ssm:ResumeSession on session/ecs-execute-command-*; without it a session ends with any lost connection",
+    },
+    Rule {
+        id: "terminate-session",
+        may: "you may call ssm:TerminateSession",
+        otherwise: Verdict::Warning,
+        shared: false,
+        remedy: "ask for ssm:TerminateSession on session/ecs-execute-command-*; without it a program may be left running",
+    },
+];
+
+const TASK_ROLE: [Rule; 4] = [
+    Rule {
+        id: "task-role-channel",
+        may: "the task role may open its side of the data channel (four ssmmessages permissions)",
+        otherwise: Verdict::Failed,
+        shared: false,
+        remedy: "give the task role ssmmessages:CreateControlChannel, CreateDataChannel, OpenControlChannel and OpenDataChannel",
+    },
+    Rule {
+        id: "task-role-key",
+        may: "the task role may call kms:Decrypt on the cluster's key",
+        otherwise: Verdict::Failed,
+        shared: true,
+        remedy: "give the task role kms:Decrypt on the key, in its policy or the key's",
+    },
+    Rule {
+        id: "task-role-logs",
+        may: "the task role may write session logs to the log group",
+        otherwise: Verdict::Warning,
+        shared: false,
+        remedy: "give the task role logs:DescribeLogGroups, CreateLogStream, DescribeLogStreams and PutLogEvents",
+    },
+    Rule {
+        id: "task-role-bucket",
+        may: "the task role may write session logs to the bucket",
+        otherwise: Verdict::Warning,
+        shared: true,
+        remedy: "give the task role s3:PutObject and s3:GetEncryptionConfiguration",
+    },
+];
+
+/// Judges. Where nothing could be asked, the caller's permissions are unknown.
+pub(super) fn checks(facts: &Reading<PermissionFacts>) -> Vec<Check> {
+    let facts = match facts {
+        Ok(facts) => facts,
+        Err(unread) => {
+            let ids = CALLER.iter().map(|rule| rule.id).chain(["start-session"]);
+            return ids.map(|id| GROUP.unknown(id, unread)).collect();
+        }
+    };
+    let mut checks: Vec<Check> = CALLER.iter().filter_map(|rule| judge(rule, &facts.caller, &facts.key)).collect();
+    checks.push(start_session(&facts.caller));
+    if let Some(task_role) = &facts.task_role {
+        checks.extend(TASK_ROLE.iter().filter_map(|rule| judge(rule, task_role, &facts.key)));
+    }
+    checks
+}
+
+fn judge(rule: &Rule, reading: &Reading<Vec<Outcome>>, key: &Reading<bool>) -> Option<Check> {
+    let outcomes = match reading {
+        Ok(outcomes) => outcomes.iter().filter(|outcome| outcome.id == rule.id).collect::<Vec<_>>(),
+        Err(unread) => return needed(rule, key).then(|| GROUP.unknown(rule.id, unread)),
+    };
+    if outcomes.is_empty() {
+        // What depends on the cluster's configuration was not asked: it is not needed, or the configuration is not known.
+        return key.as_ref().err().map(|unread| GROUP.unknown(rule.id, unread));
+    }
+    let refused: Vec<&&Outcome> = outcomes.iter().filter(|outcome| outcome.decision != Decision::Allowed).collect();
+    let listed = |outcomes: &[&&Outcome]| {
+        outcomes.iter().map(|outcome| format!("{} on {}", outcome.action, outcome.resource)).collect::<Vec<_>>().join(", ")
+    };
+    let certain: Vec<&&Outcome> =
+        refused.iter().copied().filter(|outcome| outcome.decision == Decision::Denied || outcome.missing.is_empty()).collect();
+    if let Some(first) = certain.first() {
+        let is_denied = certain.iter().any(|outcome| outcome.decision == Decision::Denied);
+        let verdict = if rule.shared && !is_denied { Verdict::Warning } else { rule.otherwise };
+        let how = if first.decision == Decision::Denied { "a policy denies" } else { "no policy allows" };
+        return Some(Check::new(GROUP, rule.id, verdict, format!("{how} {}", listed(&certain)), rule.remedy));
+    }
+    let mut missing: Vec<&str> = outcomes.iter().flat_map(|outcome| &outcome.missing).map(String::as_str).collect();
+    missing.sort_unstable();
+    missing.dedup();
+    if missing.is_empty() {
+        return Some(GROUP.ok(rule.id, format!("{}, says IAM's simulator", rule.may)));
+    }
+    let why =
+        format!("not known: {} or not, by conditions on {}, which the simulator does not know", rule.may, missing.join(", "));
+    Some(GROUP.unknown(rule.id, &Unread::new(why, "compare your session's tags and address with the policy's conditions")))
+}
+
+/// Whether a permission is needed at all, or may be.
+fn needed(rule: &Rule, key: &Reading<bool>) -> bool {
+    !matches!((rule.id, key), ("data-key" | "task-role-key", Ok(false)))
+}
+
+/// StartSession on the task is a shell that neither Boundary nor ECS's log sees.
+fn start_session(reading: &Reading<Vec<Outcome>>) -> Check {
+    let id = "start-session";
+    let outcomes = match reading {
+        Ok(outcomes) => outcomes,
+        Err(unread) => return GROUP.unknown(id, unread),
+    };
+    let of = |part: &'static str| outcomes.iter().filter(move |outcome| outcome.id == part);
+    let allowed = |part| of(part).any(|outcome| outcome.decision == Decision::Allowed);
+    let shell = allowed("start-unchecked") || allowed("start-checked") && allowed("start-shell");
+    if shell {
+        return GROUP.warning(
+            id,
+            "open: you may call ssm:StartSession on the task, a way around Boundary and around the log of ECS Exec",
+            "deny ssm:StartSession on arn:aws:ecs:*:*:task/*, or permit only the port-forwarding documents",
+        );
+    }
+    let open_conditions: Vec<&Outcome> =
+        ["start-checked", "start-unchecked"].into_iter().flat_map(of).filter(|outcome| !outcome.missing.is_empty()).collect();
+    if let Some(outcome) = open_conditions.iter().find(|outcome| outcome.decision == Decision::NotAllowed) {
+        let why = format!("not known: ssm:StartSession depends on conditions on {}", outcome.missing.join(", "));
+        return GROUP.unknown(id, &Unread::new(why, "deny ssm:StartSession on arn:aws:ecs:*:*:task/*"));
+    }
+    if allowed("start-checked") && allowed("start-ports") {
+        return GROUP.ok(id, "ports only: you may call ssm:StartSession on the task only with the port-forwarding documents");
+    }
+    GROUP.ok(id, "denied: you may not call ssm:StartSession on the task, which would go around Boundary and the log")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(id: &'static str, decision: Decision, missing: &[&str]) -> Outcome {
+        Outcome {
+            id,
+            action: "a:B".to_owned(),
+            resource: "*".to_owned(),
+            decision,
+            missing: missing.iter().map(|key| (*key).to_owned()).collect(),
+        }
+    }
+
+    fn verdict(rule: &Rule, outcomes: Vec<Outcome>) -> Option<Verdict> {
+        judge(rule, &Ok(outcomes), &Ok(true)).map(|check| check.verdict)
+    }
+
+    #[test]
+    fn one_refusal_among_many_counts() {
+        let [execute, ..] = &CALLER;
+        let id = execute.id;
+        let (yes, no) = (outcome(id, Decision::Allowed, &[]), outcome(id, Decision::NotAllowed, &[]));
+        assert_eq!(verdict(execute, vec![yes.clone(), yes.clone()]), Some(Verdict::Ok));
+        assert_eq!(verdict(execute, vec![yes.clone(), no]), Some(Verdict::Failed));
+        assert_eq!(verdict(execute, vec![yes, outcome(id, Decision::Denied, &["k"])]), Some(Verdict::Failed));
+    }
+
+    #[test]
+    fn a_condition_that_nobody_knows_is_unknown_either_way() {
+        let [execute, ..] = &CALLER;
+        for decision in [Decision::Allowed, Decision::NotAllowed] {
+            let outcomes = vec![outcome(execute.id, decision, &["aws:PrincipalTag/username"])];
+            assert_eq!(verdict(execute, outcomes), Some(Verdict::Unknown), "{decision:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_may_be_opened_by_its_own_policy() {
+        let key = CALLER.iter().find(|rule| rule.id == "data-key").unwrap();
+        assert_eq!(verdict(key, vec![outcome(key.id, Decision::NotAllowed, &[])]), Some(Verdict::Warning));
+        assert_eq!(verdict(key, vec![outcome(key.id, Decision::Denied, &[])]), Some(Verdict::Failed));
+        assert_eq!(verdict(key, Vec::new()), None);
+        let unread = Unread::new("w", "r");
+        let unreadable = judge(key, &Ok(Vec::new()), &Err(unread.clone())).unwrap();
+        assert_eq!(unreadable.verdict, Verdict::Unknown);
+        assert_eq!(judge(key, &Err(unread), &Ok(false)), None);
+    }
+
+    #[test]
+    fn start_session_is_denied_for_ports_only_or_open() {
+        let with = |checked, unchecked, shell, ports| {
+            let word = |yes| if yes { Decision::Allowed } else { Decision::NotAllowed };
+            let outcomes = vec![
+                outcome("start-checked", word(checked), &[]),
+                outcome("start-unchecked", word(unchecked), &[]),
+                outcome("start-shell", word(shell), &[]),
+                outcome("start-ports", word(ports), &[]),
+            ];
+            let check = start_session(&Ok(outcomes));
+            (check.verdict, check.what.split(':').next().unwrap_or_default().to_owned())
+        };
+        assert_eq!(with(false, false, true, true), (Verdict::Ok, "denied".to_owned()));
+        assert_eq!(with(true, false, false, true), (Verdict::Ok, "ports only".to_owned()));
+        assert_eq!(with(true, false, true, true), (Verdict::Warning, "open".to_owned()));
+        // Without the check of documents the default one, a shell, is nobody's business.
+        assert_eq!(with(true, true, false, true), (Verdict::Warning, "open".to_owned()));
+        let conditional = vec![outcome("start-checked", Decision::NotAllowed, &["aws:PrincipalTag/username"])];
+        assert_eq!(start_session(&Ok(conditional)).verdict, Verdict::Unknown);
+    }
+}
