@@ -111,7 +111,7 @@ pub(super) fn checks(facts: &BoundaryFacts, known: Known<'_>, now: Timestamp) ->
         None => {}
         Some(TargetReading::NotNamed) => checks.push(GROUP.unknown(
             "boundary-target",
-            &Unread::new("not known: there is a Boundary token, but no target is named", "name the target with --target"),
+            &Unread::new("there is a Boundary token, but no target is named", "name the target with --target"),
         )),
         Some(TargetReading::NoToken(sentence, advice)) => checks.push(GROUP.failed("boundary-token", sentence, advice)),
         Some(TargetReading::Refused(meaning, text)) => checks.extend(refused(*meaning, text)),
@@ -165,16 +165,10 @@ fn refused(meaning: Meaning, text: &str) -> Vec<Check> {
         ],
         Meaning::Denied => vec![
             accepted(),
-            GROUP.unknown(
-                target,
-                &Unread::new(format!("not known: you may not read the target: {text}"), "ask for the grant `read` on it"),
-            ),
+            GROUP.unknown(target, &Unread::new(format!("you may not read the target: {text}"), "ask for the grant `read` on it")),
         ],
         Meaning::Unreachable | Meaning::Unavailable | Meaning::Refused | Meaning::Broken => {
-            let unread = Unread::new(
-                format!("not known: the controller gives no answer: {text}"),
-                "see BOUNDARY_ADDR and BOUNDARY_CACERT",
-            );
+            let unread = Unread::new(format!("the controller gives no answer: {text}"), "see BOUNDARY_ADDR and BOUNDARY_CACERT");
             vec![GROUP.unknown("boundary-token", &unread), GROUP.unknown(target, &unread)]
         }
     }
@@ -208,7 +202,7 @@ fn address(target: &Target, region: Option<&str>) -> Check {
     let wanted = default_host(region, variant);
     let port = target.attributes.default_port;
     if target.address.is_empty() {
-        let why = "not known: the target's address comes from host sources";
+        let why = "the target's address comes from host sources";
         return GROUP.unknown(id, &Unread::new(why, "see data-channel, from inside a session of the target"));
     }
     if target.address.eq_ignore_ascii_case(&wanted) && port == HTTPS {
@@ -235,7 +229,7 @@ fn duration(seconds: u32, credentials_expire_at: Option<Timestamp>, now: Timesta
     let id = "session-duration";
     let longest = SignedDuration::from_secs(i64::from(seconds));
     let Some(at) = credentials_expire_at else {
-        let why = format!("not known: a session lasts {} at most; when the AWS credentials expire is not told", rough(longest));
+        let why = format!("a session lasts {} at most; when the AWS credentials expire is not told", rough(longest));
         return GROUP.unknown(id, &Unread::new(why, "see credential-expiry"));
     };
     let left = at.duration_since(now);

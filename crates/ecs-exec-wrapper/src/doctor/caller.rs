@@ -56,7 +56,7 @@ pub(super) async fn gather(
 ) -> CallerFacts {
     let (profile, region) = (aws.profile().to_owned(), aws.region().to_owned());
     if credentials.is_err() {
-        let skew = Err(Unread::new("not known: without credentials AWS is not asked", "mend the credentials first"));
+        let skew = Err(Unread::new("without credentials AWS is not asked", "mend the credentials first"));
         return CallerFacts { profile, region, credentials, caller: None, skew };
     }
     let (caller, skew) = tokio::join!(aws.caller(), clock(query));
@@ -64,7 +64,7 @@ pub(super) async fn gather(
 }
 
 async fn clock(query: Option<&Reading<QueryClient>>) -> Reading<SignedDuration> {
-    let undated = || Unread::new("not known: AWS's answer has no date", "compare this machine's clock with another");
+    let undated = || Unread::new("AWS's answer has no date", "compare this machine's clock with another");
     let query = query.ok_or_else(undated)?.as_ref().map_err(Clone::clone)?;
     // A refusal has a date as well.
     query.ask(Service::Sts, "GetCallerIdentity", &[]).await?.skew.ok_or_else(undated)
@@ -115,7 +115,7 @@ fn expiry(credentials: &CredentialFacts, facts: &CallerFacts, now: Timestamp) ->
         return if credentials.access_key.starts_with("AKIA") {
             GROUP.ok(id, "the access key is a long-term one and does not expire")
         } else {
-            let why = "not known: where the credentials come from, their expiry is not told";
+            let why = "where the credentials come from, their expiry is not told";
             GROUP.unknown(id, &Unread::new(why, "sessions that outlive them cannot be resumed; log in afresh before long work"))
         };
     };
@@ -156,7 +156,7 @@ fn identity(caller: &Result<Caller, Refusal>, profile: &str) -> Check {
             let what = format!("AWS cannot be reached: {}", refusal.message);
             GROUP.failed(id, what, "see DNS, HTTPS_PROXY, NO_PROXY and AWS_CA_BUNDLE of this machine")
         }
-        _ => GROUP.unknown(id, &Unread::new(format!("not known: failed to {refusal}"), "try again")),
+        _ => GROUP.unknown(id, &Unread::new(format!("failed to {refusal}"), "try again")),
     }
 }
 
@@ -279,7 +279,7 @@ mod tests {
         let facts = CallerFacts {
             credentials: Err("find AWS credentials".to_owned()),
             caller: None,
-            skew: Err(Unread::new("not known", "x")),
+            skew: Err(Unread::new("denied", "x")),
             ..facts()
         };
         let said: Vec<(&str, Verdict)> = checks(&facts, None, NOW).iter().map(|check| (check.id, check.verdict)).collect();

@@ -79,9 +79,9 @@ impl Group {
         Check::new(self, id, Verdict::Failed, what, remedy)
     }
 
-    /// Not known.
+    /// Not known; the sentence names the check, since the reason alone would not say what it is about.
     pub(super) fn unknown(self, id: &'static str, unread: &Unread) -> Check {
-        Check::new(self, id, Verdict::Unknown, &unread.why, &unread.remedy)
+        Check::new(self, id, Verdict::Unknown, format!("{id} is not known: {}", unread.why), &unread.remedy)
     }
 
     /// The heading in the table.
@@ -101,7 +101,7 @@ impl Group {
 /// Why a fact is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unread {
-    /// One sentence.
+    /// The reason, as the end of "… is not known: …".
     pub(super) why: String,
     /// What would make it known.
     pub(super) remedy: String,
@@ -119,10 +119,10 @@ impl From<&Refusal> for Unread {
         let call = refusal.missing.as_deref().unwrap_or(refusal.call);
         match refusal.kind {
             RefusalKind::Denied => Self::new(
-                format!("not known: you may not call {}", refusal.call),
+                format!("you may not call {}", refusal.call),
                 format!("ask for the permission {call}, or ask somebody who has it"),
             ),
-            _ => Self::new(format!("not known: failed to {refusal}"), "see the checks of the caller"),
+            _ => Self::new(format!("failed to {refusal}"), "see the checks of the caller"),
         }
     }
 }

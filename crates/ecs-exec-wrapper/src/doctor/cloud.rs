@@ -10,6 +10,7 @@ use super::legs;
 use super::permissions::{self, PermissionFacts};
 use super::query::QueryClient;
 use super::task::{self, TaskFacts, TaskReading};
+use super::task_checks;
 use crate::settings::{ChooseBy, Settings};
 use aws_identity::{Aws, IdentityError, Leg};
 use investigation::{ClusterRef, TaskArn, TaskRef};
@@ -54,7 +55,7 @@ impl Asked {
         let wanted = wanted_task(settings).map(|arn| (arn.region(), arn.account()));
         let mut checks = caller::checks(&self.caller, wanted, now);
         checks.extend(legs::checks(&self.chain, self.caller.arn().is_some()));
-        checks.extend(self.task.iter().flat_map(|task| task::checks(task, settings, now)));
+        checks.extend(self.task.iter().flat_map(|task| task_checks::checks(task, settings, now)));
         checks.extend(self.cluster.iter().flat_map(|(name, facts)| cluster::checks(name, facts, settings.encryption)));
         checks.extend(self.permissions.iter().flat_map(permissions::checks));
         checks

@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_denied_read_makes_every_check_unknown() {
-        let unread = Err(Unread::new("not known", "ask"));
+        let unread = Err(Unread::new("denied", "ask"));
         assert!(checks("dev", &unread, Encryption::Auto).iter().all(|check| check.verdict == Verdict::Unknown));
         assert_eq!(checks("dev", &Ok(None), Encryption::Auto)[0].verdict, Verdict::Failed);
     }

@@ -16,10 +16,12 @@ mod legs;
 mod local;
 mod permissions;
 mod query;
+mod questions;
 mod report;
 mod route;
 mod simulate;
 mod task;
+mod task_checks;
 mod xml;
 
 use crate::args::{DoctorArgs, ReportForm};
@@ -123,5 +125,5 @@ fn no_aws(error: &IdentityError) -> Check {
 
 /// What stands for every fact that depends on one that could not be had.
 fn depends_on(what: &str) -> Unread {
-    Unread::new(format!("not known: it depends on {what}"), "mend that first")
+    Unread::new(format!("it depends on {what}"), "mend that first")
 }

@@ -3,21 +3,15 @@
 use super::check::{Check, Group, Reading, Unread, Verdict};
 use super::cluster::ClusterFacts;
 use super::query::QueryClient;
-use super::simulate::{Decision, Outcome, Question, ask, principal_of};
+use super::questions::{Place, caller_questions, names_alias, role_questions};
+use super::simulate::{Decision, Outcome, ask, principal_of};
 use super::task::TaskFacts;
-use investigation::TaskArn;
+use std::collections::BTreeMap;
 
 const GROUP: Group = Group::Permissions;
 
-/// Documents that give a shell or a command, by the account in their ARN: AWS's own have none.
-const SHELL_DOCUMENTS: [(&str, bool); 3] =
-    [("AWS-StartInteractiveCommand", false), ("AWS-StartNonInteractiveCommand", false), ("SSM-SessionManagerRunShell", true)];
-
-/// Documents that only forward ports.
-const PORT_DOCUMENTS: [&str; 2] = ["AWS-StartPortForwardingSession", "AWS-StartPortForwardingSessionToRemoteHost"];
-
-/// Whether the service checks the document of StartSession as well. Source: Session Manager, condition keys.
-const DOCUMENT_CHECK: &str = "ssm:SessionDocumentAccessCheck";
+/// Checks by their id, with the reason why they were not asked for; without one they are not needed.
+type Unasked = BTreeMap<&'static str, Option<Unread>>;
 
 /// What is known of permissions.
 #[derive(Debug)]
@@ -26,8 +20,8 @@ pub(super) struct PermissionFacts {
     pub(super) caller: Reading<Vec<Outcome>>,
     /// The task role's; `None` when the task has none.
     pub(super) task_role: Option<Reading<Vec<Outcome>>>,
-    /// Whether the cluster has a key; unknown when it may not be read.
-    pub(super) key: Reading<bool>,
+    /// The checks that were not asked for: `None` when the cluster's configuration does not need them, else why.
+    pub(super) unasked: Unasked,
 }
 
 /// Asks the simulator about the caller and the task role.
@@ -50,108 +44,32 @@ pub(super) async fn gather(
         }
     };
     let (caller, task_role) = tokio::join!(caller, role);
-    PermissionFacts { caller, task_role, key: cluster.as_ref().map(|cluster| cluster.kms_key.is_some()).map_err(Clone::clone) }
+    PermissionFacts { caller, task_role, unasked: unasked(cluster) }
 }
 
-/// What the ARNs are made of.
-struct Place {
-    partition: String,
-    region: String,
-    account: String,
-    task: String,
-    cluster: Option<String>,
-    key: Option<String>,
-}
-
-impl Place {
-    fn of(task: &TaskArn, cluster: &Reading<ClusterFacts>) -> Self {
-        let (partition, region, account) = (task.partition(), task.region(), task.account());
-        let named = task.ecs_cluster().map(|name| format!("arn:{partition}:ecs:{region}:{account}:cluster/{name}"));
-        let key = cluster.as_ref().ok().and_then(|cluster| cluster.kms_key.as_deref());
-        let key = key.map(|key| match key {
-            arn if arn.starts_with("arn:") => arn.to_owned(),
-            alias if alias.starts_with("alias/") => format!("arn:{partition}:kms:{region}:{account}:{alias}"),
-            id => format!("arn:{partition}:kms:{region}:{account}:key/{id}"),
-        });
-        Self {
-            partition: partition.to_owned(),
-            region: region.to_owned(),
-            account: account.to_owned(),
-            task: task.to_string(),
-            cluster: cluster.as_ref().ok().map(|cluster| cluster.arn.clone()).filter(|arn| !arn.is_empty()).or(named),
-            key,
-        }
-    }
-
-    fn arn(&self, service: &str, with_account: bool, rest: &str) -> String {
-        let account = if with_account { self.account.as_str() } else { "" };
-        format!("arn:{}:{service}:{}:{account}:{rest}", self.partition, self.region)
-    }
-}
-
-fn caller_questions(place: &Place, task: &TaskFacts, container: Option<&str>) -> Vec<Question> {
-    let texts = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let tags = task.view.labels.tags.iter();
-    let mut context: Vec<(String, String)> = tags
-        .flat_map(|(key, value)| ["ecs", "aws"].map(|prefix| (format!("{prefix}:ResourceTag/{key}"), value.clone())))
-        .collect();
-    context.extend(place.cluster.iter().map(|arn| texts("ecs:cluster", arn)));
-    context.push(texts("ecs:task", &place.task));
-    context.extend(container.map(|name| texts("ecs:container-name", name)));
-    let session = vec![place.arn("ssm", true, "session/ecs-execute-command-0123456789abcdef0")];
-    let on_session = |id, action| Question { id, actions: vec![action], resources: session.clone(), context: Vec::new() };
-    let start = |id, check: &str, resources| Question {
-        id,
-        actions: vec!["ssm:StartSession"],
-        resources,
-        context: [context.clone(), vec![texts(DOCUMENT_CHECK, check)]].concat(),
+/// What the cluster's configuration does not need, or does not let us ask.
+fn unasked(cluster: &Reading<ClusterFacts>) -> Unasked {
+    let (keys, logs, bucket) = (["data-key", "task-role-key"], "task-role-logs", "task-role-bucket");
+    let facts = match cluster {
+        Ok(facts) => facts,
+        Err(unread) => return keys.into_iter().chain([logs, bucket]).map(|id| (id, Some(unread.clone()))).collect(),
     };
-    let document = |name: &str, own| place.arn("ssm", own, &format!("document/{name}"));
-    vec![
-        Question {
-            id: "execute-command",
-            actions: vec!["ecs:ExecuteCommand"],
-            resources: place.cluster.iter().cloned().chain([place.task.clone()]).collect(),
-            context: context.clone(),
-        },
-        on_session("open-data-channel", "ssmmessages:OpenDataChannel"),
-        Question {
-            id: "data-key",
-            actions: vec!["kms:GenerateDataKey"],
-            resources: place.key.iter().cloned().collect(),
-            context: Vec::new(),
-        },
-        on_session("resume-session", "ssm:ResumeSession"),
-        on_session("terminate-session", "ssm:TerminateSession"),
-        start("start-checked", "true", vec![place.task.clone()]),
-        start("start-unchecked", "false", vec![place.task.clone()]),
-        start("start-shell", "true", SHELL_DOCUMENTS.iter().map(|(name, own)| document(name, *own)).collect()),
-        start("start-ports", "true", PORT_DOCUMENTS.iter().map(|name| document(name, false)).collect()),
-    ]
+    let mut unasked = Unasked::new();
+    match facts.kms_key.as_deref() {
+        None => unasked.extend(keys.map(|id| (id, None))),
+        Some(key) if names_alias(key) => unasked.extend(keys.map(|id| (id, Some(hidden_by_alias(key))))),
+        Some(_) => {}
+    }
+    unasked.extend(facts.log_group.is_none().then_some((logs, None)));
+    unasked.extend(facts.bucket.is_none().then_some((bucket, None)));
+    unasked
 }
 
-fn role_questions(place: &Place, cluster: Option<&ClusterFacts>) -> Vec<Question> {
-    let group = cluster.and_then(|cluster| cluster.log_group.as_deref());
-    let bucket = cluster.and_then(|cluster| cluster.bucket.as_deref());
-    let bucket = bucket.map(|name| format!("arn:{}:s3:::{name}", place.partition));
-    let question =
-        |id, actions: &[&'static str], resources| Question { id, actions: actions.to_vec(), resources, context: Vec::new() };
-    let channel = [
-        "ssmmessages:CreateControlChannel",
-        "ssmmessages:CreateDataChannel",
-        "ssmmessages:OpenControlChannel",
-        "ssmmessages:OpenDataChannel",
-    ];
-    let streams = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"];
-    let log_streams = group.map(|name| place.arn("logs", true, &format!("log-group:{name}:*")));
-    vec![
-        question("task-role-channel", &channel, vec!["*".to_owned()]),
-        question("task-role-key", &["kms:Decrypt"], place.key.iter().cloned().collect()),
-        question("task-role-logs", &["logs:DescribeLogGroups"], group.iter().map(|_| "*".to_owned()).collect()),
-        question("task-role-logs", &streams, log_streams.into_iter().collect()),
-        question("task-role-bucket", &["s3:PutObject"], bucket.iter().map(|arn| format!("{arn}/*")).collect()),
-        question("task-role-bucket", &["s3:GetEncryptionConfiguration"], bucket.into_iter().collect()),
-    ]
+fn hidden_by_alias(key: &str) -> Unread {
+    Unread::new(
+        format!("the cluster names its key by the alias {key}, and policies name keys"),
+        "look at the policies in the console, or name the key by its ARN in executeCommandConfiguration",
+    )
 }
 
 /// How a check reads its outcomes.
@@ -244,22 +162,24 @@ pub(super) fn checks(facts: &Reading<PermissionFacts>) -> Vec<Check> {
             return ids.map(|id| GROUP.unknown(id, unread)).collect();
         }
     };
-    let mut checks: Vec<Check> = CALLER.iter().filter_map(|rule| judge(rule, &facts.caller, &facts.key)).collect();
+    let mut checks: Vec<Check> = CALLER.iter().filter_map(|rule| judge(rule, &facts.caller, &facts.unasked)).collect();
     checks.push(start_session(&facts.caller));
     if let Some(task_role) = &facts.task_role {
-        checks.extend(TASK_ROLE.iter().filter_map(|rule| judge(rule, task_role, &facts.key)));
+        checks.extend(TASK_ROLE.iter().filter_map(|rule| judge(rule, task_role, &facts.unasked)));
     }
     checks
 }
 
-fn judge(rule: &Rule, reading: &Reading<Vec<Outcome>>, key: &Reading<bool>) -> Option<Check> {
+fn judge(rule: &Rule, reading: &Reading<Vec<Outcome>>, unasked: &Unasked) -> Option<Check> {
+    if let Some(why) = unasked.get(rule.id) {
+        return why.as_ref().map(|unread| GROUP.unknown(rule.id, unread));
+    }
     let outcomes = match reading {
         Ok(outcomes) => outcomes.iter().filter(|outcome| outcome.id == rule.id).collect::<Vec<_>>(),
-        Err(unread) => return needed(rule, key).then(|| GROUP.unknown(rule.id, unread)),
+        Err(unread) => return Some(GROUP.unknown(rule.id, unread)),
     };
     if outcomes.is_empty() {
-        // What depends on the cluster's configuration was not asked: it is not needed, or the configuration is not known.
-        return key.as_ref().err().map(|unread| GROUP.unknown(rule.id, unread));
+        return Some(GROUP.unknown(rule.id, &Unread::new("IAM was not asked", "look at the policies in the console")));
     }
     let refused: Vec<&&Outcome> = outcomes.iter().filter(|outcome| outcome.decision != Decision::Allowed).collect();
     let listed = |outcomes: &[&&Outcome]| {
@@ -279,14 +199,8 @@ fn judge(rule: &Rule, reading: &Reading<Vec<Outcome>>, key: &Reading<bool>) -> O
     if missing.is_empty() {
         return Some(GROUP.ok(rule.id, format!("{}, says IAM's simulator", rule.may)));
     }
-    let why =
-        format!("not known: {} or not, by conditions on {}, which the simulator does not know", rule.may, missing.join(", "));
+    let why = format!("whether {} hangs on {}, which the simulator does not have", rule.may, missing.join(", "));
     Some(GROUP.unknown(rule.id, &Unread::new(why, "compare your session's tags and address with the policy's conditions")))
-}
-
-/// Whether a permission is needed at all, or may be.
-fn needed(rule: &Rule, key: &Reading<bool>) -> bool {
-    !matches!((rule.id, key), ("data-key" | "task-role-key", Ok(false)))
 }
 
 /// StartSession on the task is a shell that neither Boundary nor ECS's log sees.
@@ -309,7 +223,7 @@ fn start_session(reading: &Reading<Vec<Outcome>>) -> Check {
     let open_conditions: Vec<&Outcome> =
         ["start-checked", "start-unchecked"].into_iter().flat_map(of).filter(|outcome| !outcome.missing.is_empty()).collect();
     if let Some(outcome) = open_conditions.iter().find(|outcome| outcome.decision == Decision::NotAllowed) {
-        let why = format!("not known: ssm:StartSession depends on conditions on {}", outcome.missing.join(", "));
+        let why = format!("ssm:StartSession depends on conditions on {}", outcome.missing.join(", "));
         return GROUP.unknown(id, &Unread::new(why, "deny ssm:StartSession on arn:aws:ecs:*:*:task/*"));
     }
     if allowed("start-checked") && allowed("start-ports") {
@@ -333,7 +247,7 @@ mod tests {
     }
 
     fn verdict(rule: &Rule, outcomes: Vec<Outcome>) -> Option<Verdict> {
-        judge(rule, &Ok(outcomes), &Ok(true)).map(|check| check.verdict)
+        judge(rule, &Ok(outcomes), &Unasked::new()).map(|check| check.verdict)
     }
 
     #[test]
@@ -360,11 +274,20 @@ mod tests {
         let key = CALLER.iter().find(|rule| rule.id == "data-key").unwrap();
         assert_eq!(verdict(key, vec![outcome(key.id, Decision::NotAllowed, &[])]), Some(Verdict::Warning));
         assert_eq!(verdict(key, vec![outcome(key.id, Decision::Denied, &[])]), Some(Verdict::Failed));
-        assert_eq!(verdict(key, Vec::new()), None);
-        let unread = Unread::new("w", "r");
-        let unreadable = judge(key, &Ok(Vec::new()), &Err(unread.clone())).unwrap();
-        assert_eq!(unreadable.verdict, Verdict::Unknown);
-        assert_eq!(judge(key, &Err(unread), &Ok(false)), None);
+    }
+
+    #[test]
+    fn what_the_cluster_does_not_need_is_left_out_and_what_it_hides_is_unknown() {
+        let verdicts = |cluster: &Reading<ClusterFacts>| {
+            let (none, unasked) = (Err(Unread::new("denied", "ask")), unasked(cluster));
+            let judged = CALLER.iter().chain(&TASK_ROLE).filter_map(|rule| judge(rule, &none, &unasked));
+            judged.map(|check| format!("{} {}", check.id, check.remedy.split(' ').next().unwrap_or_default())).collect::<Vec<_>>()
+        };
+        let plain = verdicts(&Ok(ClusterFacts::default()));
+        assert!(!plain.iter().any(|line| line.contains("key") || line.contains("logs") || line.contains("bucket")), "{plain:?}");
+        let alias = verdicts(&Ok(ClusterFacts { kms_key: Some("alias/a".to_owned()), ..ClusterFacts::default() }));
+        assert!(alias.contains(&"data-key look".to_owned()) && alias.contains(&"task-role-key look".to_owned()), "{alias:?}");
+        assert_eq!(verdicts(&Err(Unread::new("denied", "wait"))).iter().filter(|line| line.ends_with("wait")).count(), 4);
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl QueryClient {
     /// # Errors
     /// When the file of authorities cannot be used.
     pub(super) fn new(credentials: Credentials, region: &str, ca_file: Option<&Path>) -> Result<Self, Unread> {
-        let unusable = |why: String| Unread::new(format!("not known: {why}"), "mend --ca-file or AWS_CA_BUNDLE");
+        let unusable = |why: String| Unread::new(why, "mend --ca-file or AWS_CA_BUNDLE");
         let mut builder = reqwest::Client::builder().timeout(ANSWER_WITHIN).redirect(reqwest::redirect::Policy::none());
         if let Some(path) = ca_file {
             let pem = std::fs::read(path).map_err(|error| unusable(format!("failed to read {}: {error}", path.display())))?;
@@ -80,9 +80,8 @@ impl QueryClient {
     /// # Errors
     /// Why there is no answer at all; a refusal is an [`Answer`].
     pub(super) async fn ask(&self, service: Service, action: &str, parameters: &[(String, String)]) -> Result<Answer, Unread> {
-        let no_answer = |why: String| {
-            Unread::new(format!("not known: {action} has no answer: {why}"), "see whether this machine reaches AWS")
-        };
+        let no_answer =
+            |why: String| Unread::new(format!("{action} has no answer: {why}"), "see whether this machine reaches AWS");
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let url = service.endpoint(&self.region, variable);
         let body = form(service, action, parameters);
@@ -237,11 +236,11 @@ impl Fault {
     pub(super) fn unread(&self, permission: &str) -> Unread {
         if self.is_denied() {
             return Unread::new(
-                format!("not known: you may not call {permission}"),
+                format!("you may not call {permission}"),
                 format!("ask for the permission {permission}, or ask somebody who has it"),
             );
         }
-        Unread::new(format!("not known: {permission} failed: {} {}", self.code, self.message), "see the checks of the caller")
+        Unread::new(format!("{permission} failed: {} {}", self.code, self.message), "see the checks of the caller")
     }
 }
 

@@ -33,19 +33,23 @@ pub(super) fn table(checks: &[Check], width: usize, coloured: bool) -> String {
     let width = width.max(NARROWEST);
     let mut out = String::new();
     let mut heading = None;
-    for check in checks {
+    for (at, check) in checks.iter().enumerate() {
         if heading != Some(check.group) {
             let gap = if heading.is_some() { "\n" } else { "" };
             out.push_str(&format!("{gap}{}\n", check.group.heading()));
             heading = Some(check.group);
         }
-        out.push_str(&row(check, width, coloured));
+        // One denied read makes several facts unknown: what would help stands below the last.
+        let again = checks
+            .get(at + 1)
+            .is_some_and(|next| (next.group, next.verdict, &next.remedy) == (check.group, check.verdict, &check.remedy));
+        out.push_str(&row(check, width, coloured, !again));
     }
     out.push_str(&format!("\n{}\n", wrapped(&sum(Summary::of(checks)), width).join("\n")));
     out
 }
 
-fn row(check: &Check, width: usize, coloured: bool) -> String {
+fn row(check: &Check, width: usize, coloured: bool, with_remedy: bool) -> String {
     let (word, colour) = match check.verdict {
         Verdict::Ok => ("ok", "32"),
         Verdict::Warning => ("warning", "33"),
@@ -57,7 +61,7 @@ fn row(check: &Check, width: usize, coloured: bool) -> String {
     let mut lines = wrapped(&check.what, width - INDENT).into_iter();
     let mut out = format!("  {word} {}\n", lines.next().unwrap_or_default());
     out.extend(lines.map(|line| format!("{:INDENT$}{line}\n", "")));
-    if !check.remedy.is_empty() {
+    if with_remedy && !check.remedy.is_empty() {
         let indent = INDENT + 2;
         let lines = wrapped(&check.remedy, width - indent);
         out.extend(lines.iter().enumerate().map(|(n, line)| {
@@ -121,7 +125,8 @@ mod tests {
         vec![
             Group::Caller.ok("identity", "you are arn:aws:sts::123456789012:assumed-role/rosa-boundary-dev-sre-shared/alice"),
             Group::Task.failed("task-running", "the task is STOPPED", "start another"),
-            Group::Task.unknown("pid-mode", &Unread::new("not known", "ask for it")),
+            Group::Task.unknown("task-role", &Unread::new("denied", "ask for it")),
+            Group::Task.unknown("pid-mode", &Unread::new("denied", "ask for it")),
         ]
     }
 
@@ -141,10 +146,11 @@ mod tests {
 task
   FAILED  the task is STOPPED
           > start another
-  unknown not known
+  unknown task-role is not known: denied
+  unknown pid-mode is not known: denied
           > ask for it
 
-a shell does not open: 0 ok, 0 warnings, 1 failed, 1 unknown
+a shell does not open: 0 ok, 0 warnings, 1 failed, 2 unknown
 ";
         assert_eq!(table(&checks()[1..], 80, false), expected);
     }
@@ -157,13 +163,14 @@ a shell does not open: 0 ok, 0 warnings, 1 failed, 1 unknown
 
     #[test]
     fn the_json_form_is_stable() {
-        let document: serde_json::Value = serde_json::from_str(&json(&checks()[1..]).unwrap()).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&json(&checks()[1..3]).unwrap()).unwrap();
         let expected = serde_json::json!({
             "format_version": 1,
             "checks": [
                 {"id": "task-running", "group": "task", "verdict": "failed", "what": "the task is STOPPED",
                  "remedy": "start another"},
-                {"id": "pid-mode", "group": "task", "verdict": "unknown", "what": "not known", "remedy": "ask for it"},
+                {"id": "task-role", "group": "task", "verdict": "unknown", "what": "task-role is not known: denied",
+                 "remedy": "ask for it"},
             ],
             "summary": {"ok": 0, "warning": 0, "failed": 1, "unknown": 1},
         });

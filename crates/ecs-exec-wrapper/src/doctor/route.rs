@@ -54,10 +54,9 @@ fn route(settings: &Settings, boundary: &BoundaryEnvironment) -> Check {
         (Route::Worker, Some(Listener::Unusable(text))) => {
             GROUP.failed(id, format!("BOUNDARY_PROXIED_ADDR is not an address with a port: `{text}`"), START)
         }
-        (Route::Worker, _) => GROUP.unknown(
-            id,
-            &Unread::new("not known: BOUNDARY_PROXIED_ADDR is not set, so there is no Boundary proxy to try", START),
-        ),
+        (Route::Worker, _) => {
+            GROUP.unknown(id, &Unread::new("BOUNDARY_PROXIED_ADDR is not set, so there is no Boundary proxy to try", START))
+        }
     }
 }
 
@@ -70,7 +69,7 @@ fn data_channel(settings: &Settings, proof: Option<&Proof>, region: Option<&str>
         }
         (Some(Err((sentence, advice))), _) => GROUP.failed(id, sentence, advice),
         (None, Some(_)) => {
-            let why = "not known: with --insecure-loopback the way's end is not proved";
+            let why = "with --insecure-loopback the way's end is not proved";
             GROUP.unknown(id, &Unread::new(why, "leave --insecure-loopback out"))
         }
         (_, None) => GROUP.unknown(id, &super::depends_on("the AWS configuration")),

@@ -7,6 +7,9 @@ use super::check::{Reading, Unread};
 use super::query::{QueryClient, Service};
 use super::xml::Node;
 
+/// Whether the service checks the document of StartSession as well. Source: Session Manager, condition keys.
+pub(super) const DOCUMENT_CHECK: &str = "ssm:SessionDocumentAccessCheck";
+
 /// Something that is asked of the simulator.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Question {
@@ -49,29 +52,32 @@ pub(super) struct Outcome {
 /// Asks all questions about a principal, one after the other; the first that has no answer ends it.
 pub(super) async fn ask(query: &QueryClient, principal: &str, questions: &[Question]) -> Reading<Vec<Outcome>> {
     let mut outcomes = Vec::new();
-    for question in questions.iter().filter(|question| !question.resources.is_empty()) {
-        outcomes.extend(ask_one(query, principal, question).await?);
+    for question in questions {
+        // One ARN a call: how the answers for several are nested is told differently by IAM's own documents.
+        for resource in &question.resources {
+            outcomes.extend(ask_one(query, principal, question, resource).await?);
+        }
     }
     Ok(outcomes)
 }
 
-async fn ask_one(query: &QueryClient, principal: &str, question: &Question) -> Reading<Vec<Outcome>> {
-    let answer = query.ask(Service::Iam, "SimulatePrincipalPolicy", &parameters(principal, question)).await?;
+async fn ask_one(query: &QueryClient, principal: &str, question: &Question, resource: &str) -> Reading<Vec<Outcome>> {
+    let answer = query.ask(Service::Iam, "SimulatePrincipalPolicy", &parameters(principal, question, resource)).await?;
     let document = answer.document().map_err(|fault| match fault.code.as_str() {
         "NoSuchEntity" => Unread::new(
-            format!("not known: IAM knows no {principal}; a role below a path is not found without iam:GetRole"),
+            format!("IAM knows no {principal}; a role below a path is not found without iam:GetRole"),
             "ask for the permission iam:GetRole",
         ),
         _ => fault.unread("iam:SimulatePrincipalPolicy"),
     })?;
     if document.first("IsTruncated").is_some_and(|truncated| truncated.text == "true") {
-        return Err(Unread::new("not known: IAM's answer is longer than one page", "look at the policies in the console"));
+        return Err(Unread::new("IAM's answer is longer than one page", "look at the policies in the console"));
     }
     let results = document.first("EvaluationResults").map(|results| outcomes(question.id, results)).unwrap_or_default();
-    if results.len() == question.actions.len() * question.resources.len() {
+    if results.len() == question.actions.len() {
         Ok(results)
     } else {
-        Err(Unread::new("not known: IAM's answer lacks what was asked", "look at the policies in the console"))
+        Err(Unread::new("IAM's answer lacks what was asked", "look at the policies in the console"))
     }
 }
 
@@ -95,16 +101,17 @@ fn outcomes(id: &'static str, results: &Node) -> Vec<Outcome> {
     results.children("member").filter_map(outcome).collect()
 }
 
-fn parameters(principal: &str, question: &Question) -> Vec<(String, String)> {
+fn parameters(principal: &str, question: &Question, resource: &str) -> Vec<(String, String)> {
     let mut parameters = vec![("PolicySourceArn".to_owned(), principal.to_owned())];
     let numbered = |list: &str, at: usize| format!("{list}.member.{}", at + 1);
     parameters
         .extend(question.actions.iter().enumerate().map(|(at, action)| (numbered("ActionNames", at), (*action).to_owned())));
-    parameters.extend(question.resources.iter().enumerate().map(|(at, arn)| (numbered("ResourceArns", at), arn.clone())));
+    parameters.push((numbered("ResourceArns", 0), resource.to_owned()));
     for (at, (key, value)) in question.context.iter().enumerate() {
         let entry = numbered("ContextEntries", at);
         parameters.push((format!("{entry}.ContextKeyName"), key.clone()));
-        parameters.push((format!("{entry}.ContextKeyType"), "string".to_owned()));
+        let kind = if key == DOCUMENT_CHECK { "boolean" } else { "string" };
+        parameters.push((format!("{entry}.ContextKeyType"), kind.to_owned()));
         parameters.push((format!("{entry}.ContextKeyValues.member.1"), value.clone()));
     }
     parameters
@@ -121,14 +128,14 @@ pub(super) async fn principal_of(query: &QueryClient, caller_arn: &str) -> Readi
     let answer = query.ask(Service::Iam, "GetRole", &[("RoleName".to_owned(), role.1)]).await?;
     let document = answer.document().map_err(|fault| fault.unread("iam:GetRole"))?;
     let arn = document.first("Role").map(|role| role.text_of("Arn").to_owned()).filter(|arn| !arn.is_empty());
-    arn.ok_or_else(|| Unread::new("not known: iam:GetRole answered without an ARN", "look at the role in the console"))
+    arn.ok_or_else(|| Unread::new("iam:GetRole answered without an ARN", "look at the role in the console"))
 }
 
 fn plain_principal(arn: &str) -> Reading<String> {
     if arn.contains(":user/") && arn.contains(":iam:") {
         return Ok(arn.to_owned());
     }
-    Err(Unread::new(format!("not known: IAM simulates no policies of {arn}"), "look at the policies in the console"))
+    Err(Unread::new(format!("IAM simulates no policies of {arn}"), "look at the policies in the console"))
 }
 
 /// The role behind a session: its ARN without a path, and its name.
@@ -158,13 +165,16 @@ mod tests {
         let question = Question {
             id: "x",
             actions: vec!["a:B", "c:D"],
-            resources: vec!["*".to_owned()],
-            context: vec![("k".to_owned(), "v".to_owned())],
+            resources: Vec::new(),
+            context: vec![("k".to_owned(), "v".to_owned()), (DOCUMENT_CHECK.to_owned(), "true".to_owned())],
         };
-        let named: Vec<String> = parameters("p", &question).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let named: Vec<String> =
+            parameters("p", &question, "*").into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         let expected = "PolicySourceArn=p ActionNames.member.1=a:B ActionNames.member.2=c:D ResourceArns.member.1=* \
             ContextEntries.member.1.ContextKeyName=k ContextEntries.member.1.ContextKeyType=string \
-            ContextEntries.member.1.ContextKeyValues.member.1=v";
+            ContextEntries.member.1.ContextKeyValues.member.1=v \
+            ContextEntries.member.2.ContextKeyName=ssm:SessionDocumentAccessCheck \
+            ContextEntries.member.2.ContextKeyType=boolean ContextEntries.member.2.ContextKeyValues.member.1=true";
         assert_eq!(named.join(" "), expected);
     }
 

@@ -1,8 +1,9 @@
 //! `doctor` against the lab: what it says, what it never says, and that it leaves no trace.
 
-use crate::harness::{PATIENCE, Setting, WRAPPER};
+use crate::harness::{OnTerminal, PATIENCE, Setting, WRAPPER};
 use lab::{Elsewhere, JournalEntry};
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
@@ -186,11 +187,11 @@ fn a_denied_read_is_unknown_and_names_the_permission() {
 fn permissions_that_may_not_be_simulated_are_unknown() {
     let setting = Setting::rosa();
     let report = examined(&setting, &[]);
-    for id in ["execute-command", "open-data-channel", "data-key", "resume-session", "terminate-session", "start-session"] {
+    for id in ["execute-command", "open-data-channel", "resume-session", "terminate-session", "start-session"] {
         assert_eq!(report.verdict(id), "unknown");
         assert!(report.check(id)["remedy"].as_str().unwrap().contains("iam:SimulatePrincipalPolicy"), "{:#}", report.check(id));
     }
-    assert_eq!(report.verdict("task-role-channel"), "unknown");
+    assert_eq!((report.verdict("data-key"), report.verdict("task-role-channel")), ("unknown", "unknown"));
     let asked = setting.count(|entry| matches!(entry, JournalEntry::ApiCall { action, .. } if action.starts_with("iam:")));
     assert_eq!(asked, 2, "a refusal is not asked for again");
 }
@@ -400,4 +401,22 @@ fn an_interrupt_ends_it() {
     while std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/status")).unwrap().contains("SigBlk:\t0000000000000000") {}
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
     assert_eq!(crate::harness::wait(&mut child).code(), Some(130));
+}
+#[test]
+fn on_a_terminal_the_table_has_its_width_and_colours_unless_unwanted() {
+    let setting = Setting::rosa();
+    let arguments: Vec<OsString> =
+        ["doctor", setting.world.cluster(), &setting.task_id(), "rosa-boundary"].into_iter().map(Into::into).collect();
+    let screen = |extra: Option<(&str, &str)>| {
+        let mut environment = setting.environment();
+        environment.extend(extra.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let arguments = arguments.iter().map(OsString::as_os_str);
+        let mut terminal = OnTerminal::start(WRAPPER.as_ref(), arguments, &environment);
+        assert_eq!(terminal.exit_code(), Some(0), "{}", terminal.seen());
+        terminal.seen()
+    };
+    let plain = screen(Some(("NO_COLOR", "1")));
+    assert!(!plain.contains('\u{1b}') && plain.lines().all(|line| line.chars().count() <= 80), "{plain}");
+    assert!(plain.contains("cluster-key is not known: you may not call ecs:DescribeClusters"), "{plain}");
+    assert!(screen(None).contains("\u{1b}[36munknown\u{1b}[0m"));
 }
