@@ -22,7 +22,7 @@ use crate::settings::{ChooseBy, Route, Settings, SettingsError, Terminals, settl
 use crate::settle::{Settling, terminate};
 use crate::terminal::{Mode, Terminal};
 use crate::transcript::{Recording, automatic_path};
-use crate::{doctor, environment, extras, signals};
+use crate::{doctor, environment, extras, signals, terminal};
 use cli_kit::logging::{Gate, LogFormat, LogSettings};
 use cli_kit::{FileLayers, chain_text, exit};
 use investigation::{Marker, TaskRef};
@@ -45,6 +45,7 @@ pub fn main() -> ExitCode {
         return code;
     }
     let boundary = environment::take();
+    terminal::end_on_panic();
     if let Err(error) = signals::block() {
         return report(&Ending::failed(Reason::Protocol, format!("failed to block signals: {error}")), Say { quiet: false });
     }

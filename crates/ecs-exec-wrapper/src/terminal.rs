@@ -6,11 +6,22 @@
 
 use nix::sys::termios::{LocalFlags, OutputFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use std::io::{self, IsTerminal};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// The user's own mode, while ours is in force; the panic hook needs it from anywhere.
 static SAVED: Mutex<Option<Termios>> = Mutex::new(None);
-static PANIC_HOOK: Once = Once::new();
+
+/// Makes a fault of ours in any thread end the program: the terminal comes back, the fault is told, and the exit code is that
+/// of our own failure, not the 101 that a remote command could have returned as well. Nothing unwinds, so that release builds
+/// carry no code for it.
+pub(crate) fn end_on_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        restore();
+        tell(info);
+        std::process::exit(i32::from(cli_kit::exit::OWN_FAILURE));
+    }));
+}
 
 /// What the terminal is set to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,15 +48,6 @@ impl Terminal {
     /// Takes note of the user's mode, when standard input is a terminal and `manage` says that we may change it.
     pub(crate) fn new(manage: bool) -> Self {
         let managed = manage && io::stdin().is_terminal();
-        if managed {
-            PANIC_HOOK.call_once(|| {
-                let previous = std::panic::take_hook();
-                std::panic::set_hook(Box::new(move |info| {
-                    restore();
-                    previous(info);
-                }));
-            });
-        }
         Self { managed, wanted: Mode::User, applied: Mode::User }
     }
 

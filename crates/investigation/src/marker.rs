@@ -4,7 +4,7 @@
 //! from one, and what it says of a task is checked against ECS.
 //!
 //! ```text
-//! ecs-exec-target/1 owner=sync-a task=arn:aws:ecs:… container=rosa-boundary state=live
+//! ecs-exec-target/1 owner=sync-a task=arn:aws:ecs:… container=rosa-boundary state=live max=28800 for=0123456789abcdef
 //! ```
 
 use crate::arn::TaskArn;
@@ -27,6 +27,10 @@ pub struct Marker {
     pub container: Option<String>,
     /// Where in its life it is.
     pub state: MarkerState,
+    /// The longest `session_max_seconds` that the object ever had, as far as its keeper saw it.
+    pub max_seconds: Option<u32>,
+    /// A digest of the task's owner as first seen, so that a changed tag is noticed. Nobody is granted anything by it.
+    pub owner_digest: Option<String>,
 }
 
 /// Where in its life an object is.
@@ -82,6 +86,8 @@ impl Marker {
             task_arn: TaskArn::parse(needed("task")?).map_err(|_| MarkerError::Part("task"))?,
             container: value("container").map(|name| word("container", name)).transpose()?,
             state: MarkerState::parse(needed("state")?).ok_or(MarkerError::Part("state"))?,
+            max_seconds: value("max").map(|text| text.parse().map_err(|_| MarkerError::Part("max"))).transpose()?,
+            owner_digest: value("for").map(|text| word("for", text)).transpose()?,
         })
     }
 }
@@ -92,7 +98,14 @@ impl std::fmt::Display for Marker {
         if let Some(container) = &self.container {
             write!(f, " container={container}")?;
         }
-        write!(f, " state={}", self.state)
+        write!(f, " state={}", self.state)?;
+        if let Some(seconds) = self.max_seconds {
+            write!(f, " max={seconds}")?;
+        }
+        if let Some(digest) = &self.owner_digest {
+            write!(f, " for={digest}")?;
+        }
+        Ok(())
     }
 }
 
@@ -135,6 +148,8 @@ mod tests {
             task_arn: TaskArn::parse(TASK).unwrap(),
             container: Some("rosa-boundary".to_owned()),
             state,
+            max_seconds: Some(28_800),
+            owner_digest: Some("0123456789abcdef".to_owned()),
         }
     }
 
@@ -145,8 +160,8 @@ mod tests {
             let description = format!("{}\nFor people: investigation 7.", marker(state));
             assert_eq!(Marker::parse(&description), Ok(marker(state)), "{description}");
         }
-        let any_container = Marker { container: None, ..marker(MarkerState::Live) };
-        assert_eq!(Marker::parse(&any_container.to_string()), Ok(any_container));
+        let bare = Marker { container: None, max_seconds: None, owner_digest: None, ..marker(MarkerState::Live) };
+        assert_eq!(Marker::parse(&bare.to_string()), Ok(bare));
     }
 
     #[test]
@@ -164,6 +179,7 @@ mod tests {
             ("ecs-exec-target/1", MarkerError::Part("owner")),
             ("ecs-exec-target/1 owner=a task=x state=live", MarkerError::Part("task")),
             (&line.replace("state=live", "state=dead"), MarkerError::Part("state")),
+            (&line.replace("max=28800", "max=long"), MarkerError::Part("max")),
             (&line.replace("rosa-boundary state", "a;b state"), MarkerError::Part("container")),
             (&format!("{line} x={}", "x".repeat(MARKER_MAX)), MarkerError::Form),
             (&format!("{line} x=\u{1b}[2J"), MarkerError::Form),

@@ -17,7 +17,7 @@ pub struct InvestigationKey {
 }
 
 /// What is written on a task: its tags, and the environment that its launcher gave to the container.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskLabels {
     /// Tags of the ECS task.
     pub tags: BTreeMap<String, String>,
@@ -39,6 +39,30 @@ impl TaskLabels {
     /// The owner's name: tag `username`, else the older `owner_username`.
     pub fn owner_name(&self) -> Option<&str> {
         self.first(&["username", "owner_username"], &[])
+    }
+
+    /// The owner's name under the tag that the site's ABAC uses, else as [`TaskLabels::owner_name`].
+    pub fn owner_name_by(&self, abac_key: &str) -> Option<&str> {
+        self.first(&[abac_key], &[]).or_else(|| self.owner_name())
+    }
+
+    /// The owner's subject at the identity provider: tag `oidc_sub`, else the older `owner_sub`.
+    pub fn owner_subject(&self) -> Option<&str> {
+        self.first(&["oidc_sub", "owner_sub"], &[])
+    }
+
+    /// Which generation of launcher wrote these labels, in words for people; nothing when none did.
+    pub fn dialect(&self) -> Option<&'static str> {
+        let tag = |name: &str| self.tags.contains_key(name);
+        let variable = |name: &str| self.environment.contains_key(name);
+        match () {
+            () if tag("cluster_id") && tag("oidc_sub") => Some("tags"),
+            () if tag("cluster_id") && tag("owner_sub") => Some("older tags (owner_sub)"),
+            () if tag("cluster_id") => Some("tags without an owner's subject"),
+            () if variable("INVESTIGATION_ID") => Some("environment"),
+            () if variable("INCIDENT_NUMBER") => Some("older environment (INCIDENT_NUMBER)"),
+            () => None,
+        }
     }
 
     /// When the task is to be stopped: tag `deadline`, else `created_at` and `task_timeout` seconds after it. Times without a
@@ -109,6 +133,20 @@ mod tests {
         for bad in [&[("deadline", "soon")][..], &[("created_at", "2026-02-16T11:00:00"), ("task_timeout", "0")], &[]] {
             assert_eq!(at(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn the_owner_is_found_in_each_dialect() {
+        let new = labels(&[("cluster_id", "a"), ("oidc_sub", "s1"), ("uuid", "u1"), ("username", "n1")], &[]);
+        let old = labels(&[("cluster_id", "a"), ("owner_sub", "s2"), ("owner_username", "n2")], &[]);
+        let of = |labels: &TaskLabels| {
+            let text = |value: Option<&str>| value.map(str::to_owned);
+            (text(labels.owner_subject()), text(labels.owner_name_by("uuid")), labels.dialect())
+        };
+        assert_eq!(of(&new), (Some("s1".to_owned()), Some("u1".to_owned()), Some("tags")));
+        assert_eq!(of(&old), (Some("s2".to_owned()), Some("n2".to_owned()), Some("older tags (owner_sub)")));
+        let incident = labels(&[], &[("CLUSTER_ID", "c"), ("INCIDENT_NUMBER", "1")]);
+        assert_eq!(of(&incident), (None, None, Some("older environment (INCIDENT_NUMBER)")));
     }
 
     #[test]

@@ -218,13 +218,13 @@ fn a_full_screen_program_gets_its_bytes_unchanged() {
 }
 
 #[test]
-fn a_panic_gives_the_terminal_back() {
+fn a_panic_gives_the_terminal_back_and_is_our_own_failure() {
     let setting = Setting::rosa();
     let mut environment = setting.environment();
     environment.push(("ECS_EXEC_TEST_PANIC".to_owned(), "1".to_owned()));
     let command = setting.wrapper(&[]);
     let mut shell = OnTerminal::start(command.get_program(), command.get_args(), &environment);
-    assert_eq!(shell.exit_code(), Some(101));
+    assert_eq!(shell.exit_code(), Some(255));
     assert!(shell.seen().contains("asked to panic"), "{}", shell.seen());
     assert!(is_users(&shell.mode()));
 }

@@ -1,0 +1,80 @@
+//! From what is and what should be to what is done: an immutable, ordered list of requests.
+//!
+//! Owns identity, order and every safety rule. Pure: the same snapshot, rules and time give the same plan, byte for byte.
+//!
+//! ```text
+//! Snapshot, Desired, Rules, now ─► names make room ─► running tasks ─► retirement ─► policy and limits ─► Plan
+//! ```
+
+mod draft;
+mod fate;
+mod holdings;
+mod live;
+mod retire;
+mod step;
+
+use crate::desire::Desired;
+use crate::facts::Snapshot;
+use crate::grants::{self, Reach};
+use crate::rules::Rules;
+use draft::Draft;
+use jiff::Timestamp;
+use live::Names;
+pub use retire::QUARANTINE_FILTER;
+pub use step::{
+    Action, FieldChange, Held, HeldBy, Level, Note, Object, Operation, PLAN_FORMAT, Plan, Reason, Step, TargetChanges,
+    TargetFields,
+};
+
+/// Says what is to be done.
+pub fn plan(snapshot: &Snapshot, desired: &Desired, rules: &Rules, now: Timestamp) -> Plan {
+    let mut draft = Draft::new(snapshot, rules, now);
+    tell_what_cannot_be_read(&mut draft);
+    tell_strangers(&mut draft);
+    let names = Names::make_room(&mut draft, &desired.targets);
+    for wanted in desired.targets.values() {
+        live::bring(&mut draft, &names, wanted);
+    }
+    retire::retire(&mut draft, desired);
+    draft.finish()
+}
+
+fn tell_what_cannot_be_read(draft: &mut Draft<'_>) {
+    for (name, scan) in &draft.snapshot.sources {
+        if let Some(why) = &scan.failure {
+            let text = format!("the source `{name}` was not read to its end, and what it lacks stays as it is: {why}");
+            draft.note(Level::Warning, "source_unread", None, None, text);
+        }
+    }
+    for what in &draft.snapshot.boundary.unreadable {
+        draft.note(Level::Warning, "boundary_unread", None, None, what.clone());
+    }
+    for (kind, id, task_arn) in draft.holdings.marker_lost.clone() {
+        let text = format!("this {} is recorded as ours, but its marker is gone; look at it, then `adopt {id}`", kind.word());
+        draft.note(Level::Alarm, "marker_lost", Some(&task_arn), Some(&id), text);
+    }
+    for (kind, id, task_arn) in draft.holdings.unseen.clone() {
+        let text = format!("this {} is recorded as ours, but cannot be seen; nothing is made in its place", kind.word());
+        draft.note(Level::Warning, "unseen", Some(&task_arn), Some(&id), text);
+    }
+}
+
+/// Lists the roles of others that authorise sessions on our targets: quarantine holds against them, our grants do not.
+fn tell_strangers(draft: &mut Draft<'_>) {
+    let ours: Vec<String> = draft.holdings.targets.values().flatten().map(|owned| owned.facts.id.clone()).collect();
+    let own: std::collections::BTreeSet<String> =
+        draft.holdings.roles.values().flatten().map(|owned| owned.facts.id.clone()).collect();
+    for role in draft.snapshot.boundary.roles.values().filter(|role| !own.contains(&role.id)) {
+        let which = match grants::reach(role, &draft.rules.project_id, ours.iter()) {
+            Some(Reach::All) => "every target here".to_owned(),
+            Some(Reach::Some(ids)) => ids.join(", "),
+            None => continue,
+        };
+        let text = format!(
+            "the role `{}` is not ours and lets {} principals open sessions on {which}",
+            role.name,
+            role.principals.len()
+        );
+        draft.note(Level::Warning, "foreign_grant", None, Some(&role.id), text);
+    }
+}
