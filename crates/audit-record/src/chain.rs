@@ -5,6 +5,7 @@
 
 use crate::digest::sha256_hex;
 use crate::session::SessionLine;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The link of a journal's first line.
@@ -12,11 +13,11 @@ pub const GENESIS: &str = "00000000000000000000000000000000000000000000000000000
 
 /// A line as it stands in the file: the link, then the content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ChainedLine {
+pub struct ChainedLine<R = SessionLine> {
     /// SHA-256 of the previous line's bytes without its line feed, hexadecimal; [`GENESIS`] for the first.
     pub prev_sha256: String,
     /// The content.
-    pub record: SessionLine,
+    pub record: R,
 }
 
 /// The link that the line after `line` must carry: its SHA-256, hexadecimal.
@@ -26,9 +27,9 @@ pub fn link(line: &[u8]) -> String {
 
 /// What a whole journal turned out to hold.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Verified {
+pub struct Verified<R = SessionLine> {
     /// All records in order.
-    pub records: Vec<SessionLine>,
+    pub records: Vec<R>,
     /// Line numbers, from 1, of fragments that a crash in mid-write left; the chain goes on over them.
     pub torn_lines: Vec<usize>,
     /// The link that a next line would carry: keep a copy elsewhere to detect lines cut off at the end.
@@ -56,7 +57,7 @@ pub enum ChainError {
 ///
 /// # Errors
 /// [`ChainError`] naming the first line that does not fit.
-pub fn verify(journal: &[u8]) -> Result<Verified, ChainError> {
+pub fn verify<R: DeserializeOwned>(journal: &[u8]) -> Result<Verified<R>, ChainError> {
     let mut verified = Verified { records: Vec::new(), torn_lines: Vec::new(), head: GENESIS.to_owned() };
     let mut rest = journal;
     let mut number = 0;
@@ -66,7 +67,7 @@ pub fn verify(journal: &[u8]) -> Result<Verified, ChainError> {
             return Err(ChainError::Unfinished { line: number });
         };
         let (line, next) = (&rest[..end], &rest[end + 1..]);
-        match serde_json::from_slice::<ChainedLine>(line) {
+        match serde_json::from_slice::<ChainedLine<R>>(line) {
             Ok(chained) if chained.prev_sha256 == verified.head => verified.records.push(chained.record),
             Ok(_) => return Err(ChainError::Broken { line: number }),
             Err(_) => verified.torn_lines.push(number),

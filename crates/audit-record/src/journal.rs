@@ -4,7 +4,7 @@
 //! other writer ever sees half a line unless the machine died in between; such a fragment is closed and linked over.
 
 use crate::chain::{ChainedLine, GENESIS, link};
-use crate::session::SessionLine;
+use serde::Serialize;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -73,26 +73,27 @@ impl Journal {
 
     /// Appends one record and waits until it is on disk. Blocks while another program appends.
     ///
+    /// Returns the line as it stands in the file, without its line feed: its SHA-256 is the next line's link.
+    ///
     /// # Errors
     /// [`JournalError`] when it cannot be locked, encoded or written.
-    pub fn append(&mut self, record: SessionLine) -> Result<(), JournalError> {
+    pub fn append<R: Serialize>(&mut self, record: R) -> Result<String, JournalError> {
         self.file.lock().map_err(|e| JournalError::Lock(self.path.clone(), e))?;
         let result = self.append_locked(record);
         let unlocked = self.file.unlock().map_err(|e| JournalError::Lock(self.path.clone(), e));
-        result.and(unlocked)
+        let line = result?;
+        unlocked.map(|()| line)
     }
 
-    fn append_locked(&mut self, record: SessionLine) -> Result<(), JournalError> {
+    fn append_locked<R: Serialize>(&mut self, record: R) -> Result<String, JournalError> {
         let path = self.path.clone();
         let last = last_line(&mut self.file).map_err(|e| JournalError::Write(path.clone(), e))?;
         let prev_sha256 = last.as_ref().map_or_else(|| GENESIS.to_owned(), |last| link(&last.bytes));
-        let mut bytes = Vec::new();
-        if last.is_some_and(|last| !last.finished) {
-            bytes.push(b'\n');
-        }
-        serde_json::to_writer(&mut bytes, &ChainedLine { prev_sha256, record }).map_err(JournalError::Encode)?;
-        bytes.push(b'\n');
-        self.file.write_all(&bytes).and_then(|()| self.file.sync_data()).map_err(|e| JournalError::Write(path, e))
+        let line = serde_json::to_string(&ChainedLine { prev_sha256, record }).map_err(JournalError::Encode)?;
+        let before = if last.is_some_and(|last| !last.finished) { "\n" } else { "" };
+        let bytes = format!("{before}{line}\n");
+        self.file.write_all(bytes.as_bytes()).and_then(|()| self.file.sync_data()).map_err(|e| JournalError::Write(path, e))?;
+        Ok(line)
     }
 }
 

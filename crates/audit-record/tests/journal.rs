@@ -31,9 +31,9 @@ fn lines_are_linked_and_come_back_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/er/sessions.jsonl");
     let mut journal = Journal::open(&path).unwrap();
-    journal.append(record("a")).unwrap();
-    journal.append(record("b")).unwrap();
-    let verified = verify(&std::fs::read(&path).unwrap()).unwrap();
+    let lines = [journal.append(record("a")).unwrap(), journal.append(record("b")).unwrap()];
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), lines.map(|line| line + "\n").concat());
+    let verified = verify::<SessionLine>(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(verified.records, [record("a"), record("b")]);
 }
 
@@ -46,7 +46,7 @@ fn a_changed_line_breaks_the_chain_at_the_next_one() {
         journal.append(record(id)).unwrap();
     }
     let forged = String::from_utf8(std::fs::read(&path).unwrap()).unwrap().replacen("\"exit_code\":7", "\"exit_code\":0", 1);
-    assert_eq!(verify(forged.as_bytes()), Err(ChainError::Broken { line: 2 }));
+    assert_eq!(verify::<SessionLine>(forged.as_bytes()), Err(ChainError::Broken { line: 2 }));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_removed_line_breaks_the_chain() {
 ",
     ) + "
 ";
-    assert_eq!(verify(without_second.as_bytes()), Err(ChainError::Broken { line: 2 }));
+    assert_eq!(verify::<SessionLine>(without_second.as_bytes()), Err(ChainError::Broken { line: 2 }));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_fragment_left_by_a_crash_is_closed_and_linked_over() {
     journal.append(record("a")).unwrap();
     std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"prev_sha2").unwrap();
     journal.append(record("b")).unwrap();
-    let verified = verify(&std::fs::read(&path).unwrap()).unwrap();
+    let verified = verify::<SessionLine>(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!((verified.records.len(), verified.torn_lines), (2, vec![2]));
 }
 
@@ -93,7 +93,7 @@ fn two_hundred_writers_tear_no_line() {
             });
         }
     });
-    let verified = verify(&std::fs::read(&path).unwrap()).unwrap();
+    let verified = verify::<SessionLine>(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!((verified.records.len(), verified.torn_lines.len()), (400, 0));
 }
 

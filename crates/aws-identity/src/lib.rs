@@ -30,6 +30,6 @@ pub use abac::explain_abac;
 pub use assume::{AssumeRole, AssumeRoleError, Assumed, TAG_BOUNDARY_TARGET, TAG_BOUNDARY_USER};
 pub use chain::LegKind;
 pub use identity::{Aws, Caller, IdentityError, Settings, load};
-pub use refusal::{Refusal, RefusalKind, explain};
+pub use refusal::{Refusal, RefusalKind, explain, explain_answer};
 pub use token::{TokenClaims, TokenError};
 pub use walk::{Leg, LegFailure, Outcome, explain_chain};

@@ -109,6 +109,40 @@ where
     }
 }
 
+/// Explains the answer of a service that was asked without an SDK client.
+pub fn explain_answer(call: &'static str, http_status: u16, code: &str, message: &str, request_id: Option<&str>) -> Refusal {
+    let denial = Denial::parse(message);
+    Refusal {
+        call,
+        code: printable(code, 200),
+        message: printable(message, MAX_MESSAGE_CHARS),
+        request_id: request_id.map(|id| printable(id, 100)),
+        http_status: Some(http_status),
+        principal: denial.principal.map(|text| printable(text, 300)),
+        resource: denial.resource.map(|text| printable(text, 300)),
+        missing: denial.permission.map(|text| printable(text, 100)),
+        kind: kind_of_code(code),
+    }
+}
+
+impl Refusal {
+    /// Explains a call that no service answered.
+    pub fn unanswered(call: &'static str, kind: RefusalKind, message: &str) -> Self {
+        let message = printable(message, MAX_MESSAGE_CHARS);
+        Self {
+            call,
+            code: String::new(),
+            message,
+            request_id: None,
+            http_status: None,
+            principal: None,
+            resource: None,
+            missing: None,
+            kind,
+        }
+    }
+}
+
 fn kind<E>(code: &str, error: &SdkError<E, HttpResponse>) -> RefusalKind
 where
     E: Error + 'static,
@@ -238,6 +272,12 @@ mod tests {
             ) && shown.ends_with("(request id req-1)"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn an_answer_without_an_sdk_is_explained_alike() {
+        let by_sdk = explain("ecs:ExecuteCommand", &service_error(400, "AccessDeniedException", DENIAL));
+        assert_eq!(explain_answer("ecs:ExecuteCommand", 400, "AccessDeniedException", DENIAL, Some("req-1")), by_sdk);
     }
 
     #[test]

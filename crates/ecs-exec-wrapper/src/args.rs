@@ -121,6 +121,14 @@ pub(crate) struct Args {
     #[arg(long, env = "ECS_EXEC_RECORD", value_name = "MODE", default_value = "required")]
     pub(crate) record: RecordMode,
 
+    /// Send the session record to this log group of CloudWatch Logs as well: a name, or an ARN for another region.
+    #[arg(long, env = "ECS_EXEC_RECORD_LOG_GROUP", value_name = "NAME|ARN")]
+    pub(crate) record_log_group: Option<String>,
+
+    /// Put the session record into this bucket of S3 as well.
+    #[arg(long, env = "ECS_EXEC_RECORD_BUCKET", value_name = "s3://BUCKET[/PREFIX]")]
+    pub(crate) record_bucket: Option<String>,
+
     /// Record what the terminal shows to this file, as an asciicast; `auto` names it and puts it beside the records.
     #[arg(long, env = "ECS_EXEC_TRANSCRIPT", value_name = "FILE|auto")]
     pub(crate) transcript: Option<PathBuf>,

@@ -18,6 +18,10 @@ pub(crate) struct FileConfig {
     pub(crate) assume_role: Option<String>,
     /// The tag by which policies match callers and tasks.
     pub(crate) abac_tag: Option<String>,
+    /// Log group that the session record is sent to as well.
+    pub(crate) record_log_group: Option<String>,
+    /// Bucket, with a prefix, that the session record is put into as well.
+    pub(crate) record_bucket: Option<String>,
     /// AWS profile when none is given.
     pub(crate) profile: Option<String>,
 }

@@ -201,7 +201,9 @@ impl Reason {
             Self::IdleTimeout => ("idle-timeout", "connect again; what ran in the shell may still be running"),
             Self::DryRun => ("dry-run", ""),
             Self::Policy => ("policy", "ask whoever runs this machine; the policy is /etc/ecs-exec-wrapper/policy.toml"),
-            Self::Record => ("record", "make the folder writable, or go on without a record with --record best-effort"),
+            Self::Record => {
+                ("record", "make the folder, log group or bucket writable, or go on without a record with --record best-effort")
+            }
             Self::Usage => ("usage", "see ecs-exec-wrapper --help"),
             Self::Configuration => ("configuration", ""),
         }

@@ -99,6 +99,8 @@ impl FileConfig {
             "profile" => &self.profile,
             "assume-role" => &self.assume_role,
             "abac-tag" => &self.abac_tag,
+            "record-log-group" => &self.record_log_group,
+            "record-bucket" => &self.record_bucket,
             _ => return None,
         };
         key.as_deref()

@@ -25,6 +25,7 @@ mod ecs;
 mod environment;
 mod extras;
 mod input;
+mod links;
 mod native;
 mod open;
 mod output;
@@ -39,7 +40,9 @@ mod run;
 mod say;
 mod settle;
 mod signals;
+mod signed;
 mod terminal;
 mod transcript;
+mod xml;
 
 pub use run::main;

@@ -6,6 +6,7 @@
 use crate::args::RecordMode;
 use crate::boundary::{BoundarySession, IdSource};
 use crate::ending::{Ending, Reason};
+use crate::links::{Bucket, LogGroup, Place, PlaceError};
 use crate::settings::{Route, Settings};
 use cli_kit::printable;
 use serde::Deserialize;
@@ -29,6 +30,10 @@ pub(crate) struct Policy {
     via: Option<ForcedRoute>,
     /// No session without its record.
     record: Option<Required>,
+    /// The log group that records are sent to as well.
+    record_log_group: Option<String>,
+    /// The bucket that records are put into as well.
+    record_bucket: Option<String>,
     /// No session without a transcript.
     transcript: Option<Required>,
     /// No session whose Boundary session is not known from Boundary itself.
@@ -101,6 +106,7 @@ impl Policy {
         if self.record.is_some() && settings.record != RecordMode::Required {
             return Err(refused("sessions are recorded (record): leave out --record best-effort"));
         }
+        self.apply_places(settings)?;
         if self.transcript.is_some() {
             settings.transcript.get_or_insert_with(|| PathBuf::from("auto"));
         }
@@ -115,6 +121,23 @@ impl Policy {
         }
         if let Some(longest) = self.idle_timeout.filter(|_| settings.io.interactive) {
             settings.idle_timeout = Some(settings.idle_timeout.map_or(longest, |wanted| wanted.min(longest)));
+        }
+        Ok(())
+    }
+
+    fn apply_places(&self, settings: &mut Settings) -> Result<(), Ending> {
+        let understood = |error: &PlaceError| Ending::failed(Reason::Configuration, format!("failed to use the policy: {error}"));
+        let group = self.record_log_group.as_deref().map(|text| LogGroup::parse(text).map(Place::LogGroup));
+        let bucket = self.record_bucket.as_deref().map(|text| Bucket::parse(text).map(Place::Bucket));
+        for forced in group.into_iter().chain(bucket) {
+            let forced = forced.map_err(|error| understood(&error))?;
+            match settings.record_places.iter().find(|place| place.word() == forced.word()) {
+                None => settings.record_places.push(forced),
+                Some(chosen) if *chosen == forced => {}
+                Some(chosen) => {
+                    return Err(refused(&format!("records go to {forced}, not to {chosen}: leave out the flag or setting")));
+                }
+            }
         }
         Ok(())
     }

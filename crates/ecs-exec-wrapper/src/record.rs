@@ -121,16 +121,16 @@ impl Recorder {
         &self.record_id
     }
 
-    /// Writes the start line, durable when this returns.
+    /// Writes the start line, durable when this returns, and returns it as it stands in the journal; none when there is none.
     ///
     /// # Errors
     /// The ending, when a record is required and cannot be written.
-    pub(crate) fn start(&mut self, mode: RecordMode, start: SessionStart, warn: impl Fn(&str)) -> Result<(), Ending> {
-        let Some(journal) = &mut self.journal else { return Ok(()) };
+    pub(crate) fn start(&mut self, mode: RecordMode, start: SessionStart, warn: impl Fn(&str)) -> Result<Option<String>, Ending> {
+        let Some(journal) = &mut self.journal else { return Ok(None) };
         match journal.append(SessionLine::SessionStart(Box::new(start))) {
-            Ok(()) => {
+            Ok(line) => {
                 self.started = true;
-                Ok(())
+                Ok(Some(line))
             }
             Err(error) if mode == RecordMode::Required => {
                 Err(Ending::failed(Reason::Record, format!("no session is opened without a record: {}", chain_text(&error))))
@@ -138,7 +138,7 @@ impl Recorder {
             Err(error) => {
                 warn(&format!("this session is not recorded: {}", chain_text(&error)));
                 self.journal = None;
-                Ok(())
+                Ok(None)
             }
         }
     }
@@ -169,12 +169,18 @@ impl Recorder {
         }
     }
 
-    /// Writes the end line of a session whose start line was written.
+    /// Writes the end line of a session whose start line was written, and returns it as it stands in the journal.
     ///
     /// # Errors
     /// What is wrong with the journal, as text: the session itself is over and its exit code stands.
-    pub(crate) fn end(&mut self, settings: &Settings, facts: &Facts, ending: &Ending, at: Timestamp) -> Result<(), String> {
-        let Some(journal) = self.journal.as_mut().filter(|_| self.started) else { return Ok(()) };
+    pub(crate) fn end(
+        &mut self,
+        settings: &Settings,
+        facts: &Facts,
+        ending: &Ending,
+        at: Timestamp,
+    ) -> Result<Option<String>, String> {
+        let Some(journal) = self.journal.as_mut().filter(|_| self.started) else { return Ok(None) };
         let counters = &facts.counters;
         let end = SessionEnd {
             format_version: FORMAT_VERSION,
@@ -196,7 +202,7 @@ impl Recorder {
             output_checkpoints: facts.digest.checkpoints.clone(),
             transcript: facts.transcript.clone(),
         };
-        journal.append(SessionLine::SessionEnd(Box::new(end))).map_err(|error| chain_text(&error))
+        journal.append(SessionLine::SessionEnd(Box::new(end))).map(Some).map_err(|error| chain_text(&error))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::conversation::{Conversation, Dialect};
 use crate::deadlines::Deadlines;
 use crate::ending::{Ending, ExitSource, Reason};
 use crate::escape::Escapes;
+use crate::links::Links;
 use crate::native::{self, Native};
 use crate::open::{NotOpened, Order, execute, upgrade};
 use crate::policy::Policy;
@@ -108,23 +109,63 @@ async fn run(settings: &mut Settings, policy: &Policy, say: Say, gate: &Gate) ->
         Ok(result_file) => result_file,
         Err(ending) => return ending,
     };
-    let mut recorder = match Recorder::open(settings.record, |text| say.important(text)) {
+    let recorder = match Recorder::open(settings.record, |text| say.important(text)) {
         Ok(recorder) => recorder,
         Err(ending) => return with_result(Some(settings), result_file.as_ref(), &facts, ending, say),
     };
     let mut native = None;
-    let ending = match session(settings, say, gate, &mut recorder, &mut facts, &mut native, policy).await {
+    let mut record = Record { recorder, links: Links::new(settings) };
+    let ending = match session(settings, say, gate, &mut record, &mut facts, &mut native, policy).await {
         Ok(ending) | Err(ending) => ending,
     };
     if let Some(native) = native {
         native.cancel().await;
     }
     gate.release();
-    if let Err(why) = recorder.end(settings, &facts, &ending, Timestamp::now()) {
-        say.important(&format!("the end of this session is not recorded: {why}"));
-    }
+    record.end(settings, &facts, &ending, say).await;
     tell_remote_end(&facts, say);
     with_result(Some(settings), result_file.as_ref(), &facts, ending, say)
+}
+
+/// What is written down, and where it goes from there.
+struct Record {
+    recorder: Recorder,
+    links: Links,
+}
+
+impl Record {
+    /// Writes the start line; where a record is required, it is at all its places when this returns.
+    async fn start(
+        &mut self,
+        settings: &Settings,
+        resolved: &Resolved,
+        command_line: &str,
+        aws: &aws_identity::Aws,
+        say: Say,
+    ) -> Result<(), Ending> {
+        let start = self.recorder.start_line(settings, resolved, command_line, Timestamp::now());
+        let Some(line) = self.recorder.start(settings.record, start, |text| say.important(text))? else { return Ok(()) };
+        let warnings = self
+            .links
+            .start(&line, aws, &resolved.caller, settings.record)
+            .await
+            .map_err(|why| Ending::failed(Reason::Record, format!("no session is opened without a record: {why}")))?;
+        for text in warnings {
+            say.important(&text);
+        }
+        Ok(())
+    }
+
+    /// Writes the end line and sends it, for a bounded time.
+    async fn end(&mut self, settings: &Settings, facts: &Facts, ending: &Ending, say: Say) {
+        let line = self.recorder.end(settings, facts, ending, Timestamp::now()).unwrap_or_else(|why| {
+            say.important(&format!("the end of this session is not recorded: {why}"));
+            None
+        });
+        for text in self.links.end(line.as_deref()).await {
+            say.important(&text);
+        }
+    }
 }
 
 /// The session itself. The terminal is the user's again when this returns.
@@ -132,7 +173,7 @@ async fn session(
     settings: &mut Settings,
     say: Say,
     gate: &Gate,
-    recorder: &mut Recorder,
+    record: &mut Record,
     facts: &mut Facts,
     native: &mut Option<Native>,
     policy: &Policy,
@@ -170,9 +211,8 @@ async fn session(
     let rights = Rights::of(&resolved.caller.arn);
     introduce(settings, &resolved, &rights, say);
 
-    let recording = recording(settings, &resolved, recorder)?;
-    let start = recorder.start_line(settings, &resolved, &command_line, Timestamp::now());
-    recorder.start(settings.record, start, |text| say.important(text))?;
+    let recording = recording(settings, &resolved, &record.recorder)?;
+    attention.during(record.start(settings, &resolved, &command_line, &cloud.aws, say)).await??;
     let caller_tags = cloud.aws.session_tags().await;
     let order = Order {
         services: &cloud.services,
@@ -207,6 +247,7 @@ async fn session(
         .map_err(|error| Ending::failed(Reason::Protocol, format!("failed to start writing: {error}")))?;
     pump.recording = recording;
     pump.deadlines = deadlines(settings, &resolved);
+    record.links.sweep();
     gate.hold();
     pump.conversation.handle_connected(Zeroizing::new(session.token.expose_secret().to_owned()), now());
     let resuming = Resuming { settings, cloud: &cloud, way: &way, session_id: ids.0, rights: &rights, say };
@@ -295,6 +336,8 @@ fn tell_plan(settings: &Settings, resolved: &Resolved, command_line: &str) {
         remote_script::Program::Argv(argv) => argv.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" "),
     };
     println!("program           {program}");
+    let places = settings.record_places.iter().map(ToString::to_string);
+    println!("record goes to    {}", std::iter::once("this machine".to_owned()).chain(places).collect::<Vec<_>>().join(", "));
     println!("variables         {}", settings.variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" "));
     println!("command line      {} bytes, kept in CloudTrail; -v shows it", command_line.len());
     tracing::info!(command_line, "not sent");

@@ -8,6 +8,7 @@ use crate::boundary::{BoundarySession, IdSource, read_token};
 use crate::config::FileConfig;
 use crate::controller::Controller;
 use crate::environment::{BoundaryEnvironment, Listener};
+use crate::links::{Bucket, LogGroup, Place, PlaceError};
 use cli_kit::{FileLayers, printable};
 use investigation::{BoundarySessionId, ClusterRef, TaskRef};
 use remote_script::Program;
@@ -70,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) result_file: Option<PathBuf>,
     /// What a missing record means.
     pub(crate) record: RecordMode,
+    /// Where the record goes besides this machine.
+    pub(crate) record_places: Vec<Place>,
     /// Where the recording goes; `auto` names itself.
     pub(crate) transcript: Option<PathBuf>,
     /// Whether typed bytes are recorded too.
@@ -260,6 +263,9 @@ pub(crate) enum SettingsError {
     /// Input is to be recorded, but nothing is.
     #[error("--transcript-input needs --transcript")]
     InputWithoutTranscript,
+    /// A place for the record is none.
+    #[error("failed to understand {0}")]
+    Place(&'static str, #[source] PlaceError),
     /// Two flags that exclude each other.
     #[error("--no-wrap sends the command as it is, so {0} cannot be used with it")]
     NoWrap(&'static str),
@@ -317,6 +323,10 @@ pub(crate) fn settle_settings(
         None if args.doctor.is_some() => (route(args.via, boundary).unwrap_or(Route::Worker), BoundarySession::unknown()),
         None => (route(args.via, boundary)?, boundary_session(args.boundary_session_id.as_deref(), boundary)?),
     };
+    let record_places = record_places(
+        args.record_log_group.or_else(|| files.value(|f| f.record_log_group.clone())),
+        args.record_bucket.or_else(|| files.value(|f| f.record_bucket.clone())),
+    )?;
     Ok(Settings {
         task,
         container: words.container,
@@ -341,6 +351,7 @@ pub(crate) fn settle_settings(
         reason: args.reason.map(checked_reason).transpose()?,
         result_file: args.result_file,
         record: args.record,
+        record_places,
         transcript: args.transcript,
         transcript_input: args.transcript_input,
         encryption: args.encryption,
@@ -438,6 +449,15 @@ fn idle_timeout(given: Option<Duration>, io: IoMode, typed: bool) -> Result<Opti
         return Err(SettingsError::IdleWithoutTerminal);
     }
     Ok(given.filter(|_| io.interactive))
+}
+
+/// An empty text is no place: so a flag can undo what a file says.
+fn record_places(group: Option<String>, bucket: Option<String>) -> Result<Vec<Place>, SettingsError> {
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let group = given(group).map(|text| LogGroup::parse(&text).map(Place::LogGroup)).transpose();
+    let bucket = given(bucket).map(|text| Bucket::parse(&text).map(Place::Bucket)).transpose();
+    let group = group.map_err(|error| SettingsError::Place("--record-log-group", error))?;
+    Ok(group.into_iter().chain(bucket.map_err(|error| SettingsError::Place("--record-bucket", error))?).collect())
 }
 
 fn checked_user(user: String) -> Result<String, SettingsError> {
@@ -634,6 +654,19 @@ mod tests {
         assert!(matches!(settled(&["dev", ID, "--cluster", "other"]), Err(SettingsError::Twice("--cluster"))));
         assert!(matches!(settled(&["dev", ID, "-c", "ls", "--", "ls"]), Err(SettingsError::Twice("the command"))));
         assert!(matches!(settled(&["dev", ID, "-t", "-T"]), Err(SettingsError::TtyBoth)));
+    }
+
+    #[test]
+    fn a_record_goes_to_a_group_a_bucket_both_or_neither() {
+        let places = |given: &[&str]| {
+            let settings = settled(&[&["dev", ID], given].concat())?;
+            Ok::<_, SettingsError>(settings.record_places.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert!(places(&["--record-log-group", ""]).unwrap().is_empty());
+        let both = places(&["--record-bucket", "s3://abc/x", "--record-log-group", "/links"]).unwrap();
+        assert_eq!(both, ["/links", "s3://abc/x"]);
+        assert!(matches!(places(&["--record-bucket", "abc"]), Err(SettingsError::Place("--record-bucket", _))));
+        assert!(matches!(places(&["--record-log-group", "s3://abc"]), Err(SettingsError::Place("--record-log-group", _))));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The switches of everything that can go wrong, changeable while a world runs. It owns their state; those who carry
 //! frames, calls and connections ask it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -83,6 +83,8 @@ struct ApiFaults {
     errors: Vec<ApiErrorRule>,
     delays: HashMap<String, Duration>,
     lost_answers: HashMap<String, u32>,
+    unreachable: HashSet<String>,
+    log_rejections: Vec<&'static str>,
 }
 
 #[derive(Debug)]
@@ -212,6 +214,21 @@ impl Faults {
         self.state().api.lost_answers.insert(action.to_owned(), times);
     }
 
+    /// Makes a service (`logs`) close every connection without an answer and without doing anything, or ends that.
+    pub fn unreachable(&self, service: &str, unreachable: bool) {
+        let services = &mut self.state().api.unreachable;
+        if unreachable {
+            services.insert(service.to_owned())
+        } else {
+            services.remove(service)
+        };
+    }
+
+    /// Answers the next `logs:PutLogEvents` with 200 and this field of rejectedLogEventsInfo, without taking the events.
+    pub fn reject_log_events(&self, field: &'static str) {
+        self.state().api.log_rejections.push(field);
+    }
+
     /// Makes the worker refuse new connections, by RST before the first byte; live ones stay. A worker of Boundary's sessions
     /// refuses with its own words after the handshake, and the session stays as it is.
     pub fn worker_refuses(&self) {
@@ -282,6 +299,14 @@ impl Faults {
 
     pub(crate) fn takes_lost_answer(&self, action: &str) -> bool {
         self.state().api.lost_answers.get_mut(action).is_some_and(take_one)
+    }
+
+    pub(crate) fn is_unreachable(&self, action: &str) -> bool {
+        action.split(':').next().is_some_and(|service| self.state().api.unreachable.contains(service))
+    }
+
+    pub(crate) fn takes_log_rejection(&self) -> Option<&'static str> {
+        self.state().api.log_rejections.pop()
     }
 
     /// Decides what becomes of one frame.

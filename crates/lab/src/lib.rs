@@ -1,4 +1,4 @@
-//! The whole world of the toolkit on loopback, in one process: ECS, SSM, STS and KMS, the SSM message gateway with a
+//! The whole world of the toolkit on loopback, in one process: ECS, SSM, STS, KMS, some of IAM, CloudWatch Logs and S3, the SSM message gateway with a
 //! real PTY behind a faithful agent, a Boundary controller with its worker, and a stand-in for `boundary connect`.
 //!
 //! It owns test servers, their faults and a journal of what really happened. It never reaches beyond 127.0.0.1 and is
@@ -30,6 +30,7 @@ mod tls;
 mod worker;
 mod world;
 
+pub use aws::logs::LogEvent;
 pub use boundary::{Boundary, BoundaryStatus, BoundaryTarget};
 pub use faults::{Cut, Elsewhere, Faults, Impairment};
 pub use journal::{ChildStatus, JournalEntry};

@@ -7,6 +7,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::aws::kms::Keys;
+use crate::aws::logs::LogGroups;
+use crate::aws::s3::Buckets;
 use crate::boundary::Boundary;
 use crate::faults::Faults;
 use crate::gateway::session::Sessions;
@@ -24,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     pub(crate) principals: Principals,
     pub(crate) keys: Keys,
+    pub(crate) log_groups: LogGroups,
+    pub(crate) buckets: Buckets,
     pub(crate) sessions: Sessions,
     pub(crate) boundary: Boundary,
     pub(crate) tls: Authority,
@@ -60,6 +64,8 @@ impl Shared {
             faults: Faults::new(options.seed, options.accept_unsigned),
             principals: Principals::new(options.profile),
             keys: Keys::new(),
+            log_groups: LogGroups::default(),
+            buckets: Buckets::default(),
             sessions: Sessions::default(),
             boundary: Boundary::new(options.boundary_cancel_delay, runtime.handle().clone()),
             tls,

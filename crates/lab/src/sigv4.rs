@@ -81,7 +81,7 @@ impl Signable<'_> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    fn canonical(&self, signed: &[String]) -> String {
+    fn canonical(&self, signed: &[String], service: &str) -> String {
         let mut headers = String::new();
         for name in signed {
             let values: Vec<String> =
@@ -89,7 +89,8 @@ impl Signable<'_> {
             headers.push_str(&format!("{name}:{}\n", values.join(",")));
         }
         let (method, query, hash) = (self.method, canonical_query(self.query), &self.body_hash);
-        format!("{method}\n{}\n{query}\n{headers}\n{}\n{hash}", canonical_path(self.path), signed.join(";"))
+        let path = if service == "s3" { self.path.to_owned() } else { canonical_path(self.path) };
+        format!("{method}\n{path}\n{query}\n{headers}\n{}\n{hash}", signed.join(";"))
     }
 }
 
@@ -139,7 +140,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 }
 
 fn signature(request: &Signable<'_>, signed: &[String], stamp: &str, scope: &Authorization, secret: &str) -> String {
-    let canonical = sha256(request.canonical(signed).as_bytes());
+    let canonical = sha256(request.canonical(signed, &scope.service).as_bytes());
     let text = format!("{ALGORITHM}\n{stamp}\n{}\n{canonical}", scope.scope());
     let mut key = mac(format!("AWS4{secret}").as_bytes(), scope.date.as_bytes());
     for part in [&scope.region, &scope.service, "aws4_request"] {

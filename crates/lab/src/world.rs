@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 
+use crate::aws::logs::LogEvent;
 use crate::boundary::{self, Boundary};
 use crate::faults::Faults;
 use crate::iam::{Principal, SHARED_ROLE};
@@ -247,6 +248,26 @@ impl World {
     pub fn forget_task(&self, task_id: &str) {
         self.set_task(task_id, |task| "STOPPED".clone_into(&mut task.last_status));
         self.shared.tasks().retain(|task| task.task_id != task_id);
+    }
+
+    /// Adds an empty log group in the world's region.
+    pub fn add_log_group(&self, name: &str) {
+        self.shared.log_groups.add(name);
+    }
+
+    /// Returns the streams of a log group with their events in the order of arrival.
+    pub fn log_streams(&self, group: &str) -> BTreeMap<String, Vec<LogEvent>> {
+        self.shared.log_groups.streams(group)
+    }
+
+    /// Adds an empty bucket in a region; path-style requests reach it.
+    pub fn add_bucket(&self, name: &str, region: &str) {
+        self.shared.buckets.add(name, region);
+    }
+
+    /// Returns the objects of a bucket by their keys.
+    pub fn objects(&self, bucket: &str) -> BTreeMap<String, Vec<u8>> {
+        self.shared.buckets.objects(bucket)
     }
 
     /// Denies actions to everybody, as an administrator would.

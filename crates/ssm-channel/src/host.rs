@@ -60,10 +60,16 @@ fn partition(region: &str) -> &'static Partition {
 ///
 /// A partition without dual-stack names answers with its IPv4 name.
 pub fn default_host(region: &str, variant: EndpointVariant) -> String {
+    endpoint_host(if variant.fips { "ssmmessages-fips" } else { "ssmmessages" }, region, variant.dual_stack)
+}
+
+/// Names the endpoint of a service in a region; `service` is the first label of the name.
+///
+/// A partition without dual-stack names answers with its IPv4 name.
+pub fn endpoint_host(service: &str, region: &str, dual_stack: bool) -> String {
     let partition = partition(region);
-    let service = if variant.fips { "ssmmessages-fips" } else { "ssmmessages" };
     let suffix = match partition.dual_stack_suffix {
-        Some(suffix) if variant.dual_stack => suffix,
+        Some(suffix) if dual_stack => suffix,
         _ => partition.suffix,
     };
     format!("{service}.{region}.{suffix}")

@@ -26,7 +26,7 @@ mod wire;
 
 pub use channel::{Channel, ChannelError, Incoming, MAX_MESSAGE_BYTES, Reader, Writer};
 pub use dial::{CONNECT_TIMEOUT, Dial, DialError, Dialer};
-pub use host::{EndpointVariant, HostPolicy, default_host};
+pub use host::{EndpointVariant, HostPolicy, default_host, endpoint_host};
 pub use liveness::{Action, DEAD_AFTER, Liveness, PING_EVERY};
 pub use prepare::{PrepareError, Prepared, TLS_TIMEOUT, prepare};
 pub use proxy::{ProxyUrl, ProxyUrlError, proxy_from_env};

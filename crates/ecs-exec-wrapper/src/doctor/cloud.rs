@@ -15,7 +15,6 @@ use crate::settings::{ChooseBy, Settings};
 use aws_identity::{Aws, IdentityError, Leg};
 use investigation::{ClusterRef, TaskArn, TaskRef};
 use jiff::Timestamp;
-use std::path::PathBuf;
 
 /// Everything that AWS has answered.
 #[derive(Debug)]
@@ -35,8 +34,7 @@ impl Asked {
     /// Asks.
     pub(super) async fn of(settings: &Settings, aws: &Aws) -> Self {
         let (credentials, facts) = caller::credentials(aws).await;
-        let bundle = || std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let ca_file = settings.ca_file.clone().or_else(bundle);
+        let ca_file = crate::signed::ca_file(settings.ca_file.as_deref());
         let query = credentials.map(|credentials| QueryClient::new(credentials, aws.region(), ca_file.as_deref()));
         let of_chain = identity(settings, Some(aws.region().to_owned()));
         let (caller, chain) = tokio::join!(caller::gather(aws, query.as_ref(), facts), legs::gather(&of_chain));
@@ -105,7 +103,7 @@ async fn permissions_of(
         Some((_, Ok(None))) | None => Err(depends_on("the ECS cluster")),
     };
     let container = task.container(settings).map(|container| container.name.as_str());
-    Ok(permissions::gather(query, caller_arn, task, container, &cluster).await)
+    Ok(permissions::gather(query, caller_arn, task, container, &cluster, &settings.record_places).await)
 }
 
 /// The ECS cluster's name, from the task's ARN or as given.

@@ -22,7 +22,6 @@ mod route;
 mod simulate;
 mod task;
 mod task_checks;
-mod xml;
 
 use crate::args::{DoctorArgs, ReportForm};
 use crate::environment::BoundaryEnvironment;

@@ -3,9 +3,10 @@
 use super::check::{Check, Group, Reading, Unread, Verdict};
 use super::cluster::ClusterFacts;
 use super::query::QueryClient;
-use super::questions::{Place, caller_questions, names_alias, role_questions};
+use super::questions::{Place, caller_questions, names_alias, record_questions, role_questions};
 use super::simulate::{Decision, Outcome, ask, principal_of};
 use super::task::TaskFacts;
+use crate::links::Place as RecordPlace;
 use std::collections::BTreeMap;
 
 const GROUP: Group = Group::Permissions;
@@ -31,9 +32,11 @@ pub(super) async fn gather(
     task: &TaskFacts,
     container: Option<&str>,
     cluster: &Reading<ClusterFacts>,
+    record_places: &[RecordPlace],
 ) -> PermissionFacts {
     let place = Place::of(&task.view.arn, cluster);
-    let of_caller = caller_questions(&place, task, container);
+    let mut of_caller = caller_questions(&place, task, container);
+    of_caller.extend(record_questions(&place, record_places));
     let of_role = role_questions(&place, cluster.as_ref().ok());
     let caller = async { ask(query, &principal_of(query, caller_arn).await?, &of_caller).await };
     let role = async {
@@ -44,7 +47,10 @@ pub(super) async fn gather(
         }
     };
     let (caller, task_role) = tokio::join!(caller, role);
-    PermissionFacts { caller, task_role, unasked: unasked(cluster) }
+    let mut unasked = unasked(cluster);
+    let wanted = |id: &str| of_caller.iter().any(|question| question.id == id);
+    unasked.extend(RECORD.iter().filter(|rule| !wanted(rule.id)).map(|rule| (rule.id, None)));
+    PermissionFacts { caller, task_role, unasked }
 }
 
 /// What the cluster's configuration does not need, or does not let us ask.
@@ -122,6 +128,24 @@ const CALLER: [Rule; 5] = [
     },
 ];
 
+/// The caller's too, asked for only where the record goes to such a place.
+const RECORD: [Rule; 2] = [
+    Rule {
+        id: "record-log-group",
+        may: "you may write the session record to its log group",
+        otherwise: Verdict::Failed,
+        shared: false,
+        remedy: "ask for logs:CreateLogStream and logs:PutLogEvents on the log group",
+    },
+    Rule {
+        id: "record-bucket",
+        may: "you may put the session record into its bucket",
+        otherwise: Verdict::Failed,
+        shared: true,
+        remedy: "ask for s3:PutObject on the bucket's prefix, in your policy or the bucket's",
+    },
+];
+
 const TASK_ROLE: [Rule; 4] = [
     Rule {
         id: "task-role-channel",
@@ -162,7 +186,8 @@ pub(super) fn checks(facts: &Reading<PermissionFacts>) -> Vec<Check> {
             return ids.map(|id| GROUP.unknown(id, unread)).collect();
         }
     };
-    let mut checks: Vec<Check> = CALLER.iter().filter_map(|rule| judge(rule, &facts.caller, &facts.unasked)).collect();
+    let mut checks: Vec<Check> =
+        CALLER.iter().chain(&RECORD).filter_map(|rule| judge(rule, &facts.caller, &facts.unasked)).collect();
     checks.push(start_session(&facts.caller));
     if let Some(task_role) = &facts.task_role {
         checks.extend(TASK_ROLE.iter().filter_map(|rule| judge(rule, task_role, &facts.unasked)));

@@ -1,23 +1,15 @@
 //! A small client of AWS's query APIs (STS, IAM, EC2): signed forms out, XML in.
 //!
-//! Owns the request, its signature and the reading of the answer's words. Only reads go through it, and never twice: what it is
+//! Owns the request's form and the reading of the answer's words. Only reads go through it, and never twice: what it is
 //! asked for is good to know, no more.
 
 use super::check::Unread;
-use super::xml::Node;
+use crate::signed::{SignedClient, SignedRequest, escaped};
+use crate::xml::Node;
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use cli_kit::chain_text;
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
-
-/// The time for one question.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// The longest answer that is read, bytes.
-const ANSWER_MAX: usize = 1 << 20;
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
@@ -33,7 +25,7 @@ pub(super) enum Service {
 /// Asks; cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct QueryClient {
-    http: reqwest::Client,
+    http: SignedClient,
     credentials: Credentials,
     region: String,
 }
@@ -63,16 +55,8 @@ impl QueryClient {
     /// # Errors
     /// When the file of authorities cannot be used.
     pub(super) fn new(credentials: Credentials, region: &str, ca_file: Option<&Path>) -> Result<Self, Unread> {
-        let unusable = |why: String| Unread::new(why, "mend --ca-file or AWS_CA_BUNDLE");
-        let mut builder = reqwest::Client::builder().timeout(ANSWER_WITHIN).redirect(reqwest::redirect::Policy::none());
-        if let Some(path) = ca_file {
-            let pem = std::fs::read(path).map_err(|error| unusable(format!("failed to read {}: {error}", path.display())))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|error| unusable(format!("failed to use {}: {}", path.display(), chain_text(&error))))?;
-            builder = builder.tls_certs_only(certificates);
-        }
-        let http = builder.build().map_err(|error| unusable(chain_text(&error)))?;
-        Ok(Self { http, credentials, region: region.to_owned() })
+        let unusable = |error| Unread::new(format!("failed to {}", chain_text(&error)), "mend --ca-file or AWS_CA_BUNDLE");
+        Ok(Self { http: SignedClient::new(ca_file).map_err(unusable)?, credentials, region: region.to_owned() })
     }
 
     /// Asks one question: an action with its parameters.
@@ -80,53 +64,21 @@ impl QueryClient {
     /// # Errors
     /// Why there is no answer at all; a refusal is an [`Answer`].
     pub(super) async fn ask(&self, service: Service, action: &str, parameters: &[(String, String)]) -> Result<Answer, Unread> {
-        let no_answer =
-            |why: String| Unread::new(format!("{action} has no answer: {why}"), "see whether this machine reaches AWS");
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let url = service.endpoint(&self.region, variable);
-        let body = form(service, action, parameters);
-        let headers = self.signed(service, &url, &body).map_err(|error| no_answer(chain_text(error.as_ref())))?;
-        let mut request = self.http.post(&url).header("content-type", FORM).body(body);
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        let mut response = request.send().await.map_err(|error| no_answer(chain_text(&error.without_url())))?;
-        let date = response.headers().get("date").and_then(|date| date.to_str().ok()).and_then(read_date);
-        let skew = date.map(|date| date.duration_since(Timestamp::now()));
-        let status = response.status().as_u16();
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(chain_text(&error.without_url())))? {
-            if bytes.len() + chunk.len() > ANSWER_MAX {
-                return Err(no_answer(format!("it is longer than {ANSWER_MAX} bytes")));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status, skew, body: String::from_utf8_lossy(&bytes).into_owned() })
-    }
-
-    fn signed(
-        &self,
-        service: Service,
-        url: &str,
-        body: &str,
-    ) -> Result<Vec<(String, String)>, Box<dyn std::error::Error + Send + Sync>> {
-        let identity = self.credentials.clone().into();
-        let region = service.signing_region(&self.region);
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&region)
-            .name(service.word())
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()?
-            .into();
-        let authority = reqwest::Url::parse(url)?.authority().to_owned();
-        let headers = [("host", authority.as_str()), ("content-type", FORM)].into_iter();
-        let signable = SignableRequest::new("POST", url, headers, SignableBody::Bytes(body.as_bytes()))?;
-        // The signer logs the session token at TRACE.
-        let signed = tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), || sign(signable, &params))?;
-        let (instructions, _signature) = signed.into_parts();
-        Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let request = SignedRequest {
+            service: service.word(),
+            region: service.signing_region(&self.region),
+            method: "POST",
+            url: service.endpoint(&self.region, variable),
+            headers: vec![("content-type", FORM.to_owned())],
+            body: form(service, action, parameters).into_bytes(),
+        };
+        let reply = self.http.send(&self.credentials, request).await.map_err(|error| {
+            let why = format!("{action} has no answer: failed to {}", chain_text(&error));
+            Unread::new(why, "see whether this machine reaches AWS")
+        })?;
+        let skew = reply.header("date").and_then(read_date).map(|date| date.duration_since(Timestamp::now()));
+        Ok(Answer { status: reply.status, skew, body: String::from_utf8_lossy(&reply.body).into_owned() })
     }
 }
 
@@ -189,17 +141,6 @@ fn form(service: Service, action: &str, parameters: &[(String, String)]) -> Stri
     let given = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let pairs = own.into_iter().chain(given).map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
     pairs.collect::<Vec<_>>().join("&")
-}
-
-fn escaped(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    })
 }
 
 /// Reads an HTTP date, which has whole seconds: half a second is added, so that the error has no bias.

@@ -4,6 +4,7 @@ use super::check::Reading;
 use super::cluster::ClusterFacts;
 use super::simulate::{DOCUMENT_CHECK, Question};
 use super::task::TaskFacts;
+use crate::links::{Bucket, Home, LogGroup, Place as RecordPlace};
 use investigation::TaskArn;
 
 /// Documents that give a shell or a command, by the account in their ARN: AWS's own have none.
@@ -94,6 +95,26 @@ pub(super) fn caller_questions(place: &Place, task: &TaskFacts, container: Optio
         start("start-shell", "true", SHELL_DOCUMENTS.iter().map(|(name, own)| document(name, *own)).collect()),
         start("start-ports", "true", PORT_DOCUMENTS.iter().map(|name| document(name, false)).collect()),
     ]
+}
+
+/// The questions about the places that the session record goes to.
+pub(super) fn record_questions(place: &Place, record_places: &[RecordPlace]) -> Vec<Question> {
+    let home = Home { partition: place.partition.clone(), region: place.region.clone(), account: place.account.clone() };
+    let question = |record_place: &RecordPlace| match record_place {
+        RecordPlace::LogGroup(LogGroup { name, home: there }) => {
+            let Home { partition, region, account } = there.as_ref().unwrap_or(&home);
+            let stream = format!("arn:{partition}:logs:{region}:{account}:log-group:{name}:log-stream:ecs-exec-wrapper/0");
+            let actions = vec!["logs:CreateLogStream", "logs:PutLogEvents"];
+            Question { id: "record-log-group", actions, resources: vec![stream], context: Vec::new() }
+        }
+        RecordPlace::Bucket(Bucket { name, prefix }) => {
+            let key = format!("{prefix}/0-start.json");
+            let object = format!("arn:{}:s3:::{name}/{}", place.partition, key.trim_start_matches('/'));
+            let context = vec![("s3:if-none-match".to_owned(), "*".to_owned())];
+            Question { id: "record-bucket", actions: vec!["s3:PutObject"], resources: vec![object], context }
+        }
+    };
+    record_places.iter().map(question).collect()
 }
 
 /// The questions about the task role.

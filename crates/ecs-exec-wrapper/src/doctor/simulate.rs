@@ -5,7 +5,7 @@
 
 use super::check::{Reading, Unread};
 use super::query::{QueryClient, Service};
-use super::xml::Node;
+use crate::xml::Node;
 
 /// Whether the service checks the document of StartSession as well. Source: Session Manager, condition keys.
 pub(super) const DOCUMENT_CHECK: &str = "ssm:SessionDocumentAccessCheck";

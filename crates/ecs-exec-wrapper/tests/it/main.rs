@@ -7,6 +7,7 @@ mod doctor;
 mod endings;
 mod extras;
 mod harness;
+mod links;
 mod native;
 mod pipes;
 mod records;

@@ -28,7 +28,7 @@ pub(crate) fn authenticate(shared: &Shared, parts: &Parts, body: &Bytes, action:
         let code = if service == "sts" { "ExpiredToken" } else { "ExpiredTokenException" };
         return Err(ApiError::new(403, code, "The security token included in the request is expired"));
     }
-    check_scope(&request, &authorization, service)?;
+    check_scope(shared, &request, &authorization, service)?;
     if !authorization.covers("host") || !authorization.fits(&request, &principal.secret) {
         return Err(bad_signature(
             service,
@@ -39,13 +39,21 @@ pub(crate) fn authenticate(shared: &Shared, parts: &Parts, body: &Bytes, action:
     Ok(principal)
 }
 
-fn check_scope(request: &Signable<'_>, authorization: &Authorization, service: &str) -> Result<(), ApiError> {
+fn check_scope(shared: &Shared, request: &Signable<'_>, authorization: &Authorization, service: &str) -> Result<(), ApiError> {
     if authorization.service != service {
         let text = format!("Credential should be scoped to correct service: '{service}'.");
         return Err(bad_signature(service, &text));
     }
-    // IAM is one for all regions, and signed for the first.
-    let region = if service == "iam" { "us-east-1" } else { crate::tasks::REGION };
+    // IAM is one for all regions, and signed for the first; a bucket is where it is.
+    let region = match service {
+        "iam" => "us-east-1".to_owned(),
+        "s3" => shared.buckets.region_at(request.path),
+        _ => crate::tasks::REGION.to_owned(),
+    };
+    if authorization.region != region && service == "s3" {
+        let text = format!("The authorization header is malformed; the region is wrong; expecting '{region}'");
+        return Err(ApiError::new(400, "AuthorizationHeaderMalformed", &text));
+    }
     if authorization.region != region {
         return Err(bad_signature(service, "Credential should be scoped to a valid region."));
     }

@@ -36,6 +36,20 @@ impl ApiError {
         Bytes::from(json!({"__type": self.code, "message": self.message}).to_string())
     }
 
+    /// S3 answers a refusal of rights with 403.
+    pub(crate) fn s3_status(&self) -> StatusCode {
+        if self.code.starts_with("AccessDenied") { StatusCode::FORBIDDEN } else { self.status() }
+    }
+
+    /// S3's form.
+    pub(crate) fn to_s3_xml(&self) -> Bytes {
+        let code = if self.code == "AccessDeniedException" { "AccessDenied" } else { &self.code };
+        Bytes::from(format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{}</Message></Error>",
+            escape_xml(&self.message)
+        ))
+    }
+
     /// The query protocol's form; it calls a refusal of rights `AccessDenied` and answers it with 403.
     pub(crate) fn to_xml(&self) -> Bytes {
         let code = self.code.strip_suffix("Exception").filter(|code| *code == "AccessDenied").unwrap_or(&self.code);

@@ -6,6 +6,8 @@ mod ecs;
 mod error;
 mod iam;
 pub(crate) mod kms;
+pub(crate) mod logs;
+pub(crate) mod s3;
 mod ssm;
 mod sts;
 
@@ -13,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -28,6 +31,7 @@ pub(crate) use error::ApiError;
 use crate::iam::{Principal, Request};
 use crate::journal::JournalEntry;
 use crate::shared::Shared;
+use crate::sigv4::Authorization;
 
 /// Largest request body, bytes.
 const BODY_LIMIT: usize = 1 << 20;
@@ -44,6 +48,8 @@ pub(crate) struct Call<'a> {
 pub(crate) enum Form {
     Json,
     Query,
+    /// S3's own: a path, headers and bytes.
+    Rest,
 }
 
 /// Serves the APIs until the world ends.
@@ -81,10 +87,13 @@ async fn answer(shared: &Arc<Shared>, request: http::Request<Incoming>) -> Resul
     let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await.map(http_body_util::Collected::to_bytes) else {
         return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, Bytes::new(), "text/plain"));
     };
-    let (action, input, form) = match read_action(&parts.headers, &parts.uri, &body) {
+    let (action, input, form) = match read_action(&parts, &body) {
         Ok(read) => read,
         Err(error) => return Ok(render(Form::Json, "unknown", Err(error))),
     };
+    if shared.faults.is_unreachable(&action) {
+        return Err(AnswerLost);
+    }
     tokio::time::sleep(shared.faults.api_delay_of(&action)).await;
     let caller = authenticate(shared, &parts, &body, &action);
     let principal = caller.as_ref().map_or_else(|_| "anonymous".to_owned(), |principal| principal.arn.clone());
@@ -98,7 +107,10 @@ async fn answer(shared: &Arc<Shared>, request: http::Request<Incoming>) -> Resul
     if shared.faults.takes_lost_answer(&action) {
         return Err(AnswerLost);
     }
-    Ok(render(form, &action, result))
+    Ok(match form {
+        Form::Rest => s3::render(&shared.buckets.region_at(parts.uri.path()), result),
+        Form::Json | Form::Query => render(form, &action, result),
+    })
 }
 
 fn needs_no_signature(action: &str) -> bool {
@@ -106,7 +118,12 @@ fn needs_no_signature(action: &str) -> bool {
 }
 
 /// Finds the action, its input and the form of the answer.
-fn read_action(headers: &HeaderMap, uri: &http::Uri, body: &Bytes) -> Result<(String, Value, Form), ApiError> {
+fn read_action(parts: &Parts, body: &Bytes) -> Result<(String, Value, Form), ApiError> {
+    let (headers, uri) = (&parts.headers, &parts.uri);
+    if signed_for(headers).is_some_and(|service| service == "s3") {
+        let (action, input) = s3::read(parts, body);
+        return Ok((action, input, Form::Rest));
+    }
     let Some(target) = headers.get("x-amz-target").and_then(|value| value.to_str().ok()) else {
         let text = if body.is_empty() { uri.query().unwrap_or_default() } else { std::str::from_utf8(body).unwrap_or_default() };
         let input = sts::read_form(text);
@@ -118,11 +135,17 @@ fn read_action(headers: &HeaderMap, uri: &http::Uri, body: &Bytes) -> Result<(St
         Some(("AmazonEC2ContainerServiceV20141113", action)) => ("ecs", action),
         Some(("AmazonSSM", action)) => ("ssm", action),
         Some(("TrentService", action)) => ("kms", action),
+        Some(("Logs_20140328", action)) => ("logs", action),
         _ => return Err(ApiError::new(400, "UnknownOperationException", "")),
     };
     let input = if body.is_empty() { Ok(Value::Object(serde_json::Map::new())) } else { serde_json::from_slice(body) };
     let input = input.map_err(|_| ApiError::new(400, "SerializationException", ""))?;
     Ok((format!("{}:{}", service.0, service.1), input, Form::Json))
+}
+
+/// The service that a signature is for.
+fn signed_for(headers: &HeaderMap) -> Option<String> {
+    Some(Authorization::parse(headers.get("authorization")?.to_str().ok()?)?.service)
 }
 
 fn run(shared: &Arc<Shared>, principal: Option<&Principal>, action: &str, body: &Value) -> Result<Value, ApiError> {
@@ -141,6 +164,10 @@ fn run(shared: &Arc<Shared>, principal: Option<&Principal>, action: &str, body: 
         "ssm:DescribeSessions" => ssm::describe_sessions(&call),
         "kms:GenerateDataKey" => kms::generate_data_key(&call),
         "kms:Decrypt" => kms::decrypt(&call),
+        "logs:CreateLogStream" => logs::create_stream(&call),
+        "logs:PutLogEvents" => logs::put_events(&call),
+        "s3:PutObject" => s3::put_object(&call),
+        "s3:GetObject" => s3::get_object(&call),
         "iam:SimulatePrincipalPolicy" => iam::simulate(&call),
         "sts:GetCallerIdentity" => Ok(sts::caller_identity(&call)),
         "sts:AssumeRole" => sts::assume_role(&call),
@@ -171,8 +198,10 @@ impl Call<'_> {
 
 fn render(form: Form, action: &str, result: Result<Value, ApiError>) -> Response<Full<Bytes>> {
     match (form, result) {
-        (Form::Json, Ok(value)) => plain(StatusCode::OK, Bytes::from(value.to_string()), "application/x-amz-json-1.1"),
-        (Form::Json, Err(error)) => plain(error.status(), error.to_json(), "application/x-amz-json-1.1"),
+        (Form::Json | Form::Rest, Ok(value)) => {
+            plain(StatusCode::OK, Bytes::from(value.to_string()), "application/x-amz-json-1.1")
+        }
+        (Form::Json | Form::Rest, Err(error)) => plain(error.status(), error.to_json(), "application/x-amz-json-1.1"),
         (Form::Query, Ok(value)) if action.starts_with("iam:") => plain(StatusCode::OK, iam::to_xml(action, &value), "text/xml"),
         (Form::Query, Ok(value)) => plain(StatusCode::OK, sts::to_xml(action, &value), "text/xml"),
         (Form::Query, Err(error)) => plain(error.status(), error.to_xml(), "text/xml"),

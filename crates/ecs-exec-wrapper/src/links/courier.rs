@@ -1,0 +1,101 @@
+//! Carries lines: sends what [`super::delivery`] asks for until it says that it is done.
+//!
+//! Owns the client, the credentials of each request and the pauses. Decides nothing.
+
+use super::delivery::{Delivery, Failure, Next};
+use super::line::Line;
+use super::place::{Home, Place};
+use super::request::Endpoints;
+use crate::signed::{SignedClient, SignedError};
+use aws_config::SdkConfig;
+use aws_identity::{Aws, RefusalKind};
+use aws_types::service_config::ServiceConfigKey;
+use cli_kit::chain_text;
+use ssm_channel::EndpointVariant;
+use std::path::Path;
+
+/// Carries lines for one principal.
+#[derive(Debug)]
+pub(crate) struct Courier {
+    client: SignedClient,
+    aws: Aws,
+    home: Home,
+    principal: String,
+    endpoints: Endpoints,
+}
+
+impl Courier {
+    /// Gets ready; no connection yet.
+    ///
+    /// # Errors
+    /// When the file of authorities cannot be used.
+    pub(crate) fn new(aws: &Aws, home: &Home, principal: &str, ca_file: Option<&Path>) -> Result<Self, SignedError> {
+        Ok(Self {
+            client: SignedClient::new(ca_file)?,
+            aws: aws.clone(),
+            home: home.clone(),
+            principal: principal.to_owned(),
+            endpoints: endpoints(aws.config()),
+        })
+    }
+
+    /// Brings a line to a place that is [`Place::seen_from`] home; what passes is tried again.
+    ///
+    /// Dropping the future leaves open whether it arrived.
+    ///
+    /// # Errors
+    /// Why it is not there.
+    pub(crate) async fn deliver(&self, place: &Place, line: &Line) -> Result<(), Failure> {
+        self.carry(Delivery::new(place, line, &self.home)).await
+    }
+
+    /// As [`Courier::deliver`], but nothing is tried again.
+    ///
+    /// # Errors
+    /// Why it is not there.
+    pub(crate) async fn deliver_once(&self, place: &Place, line: &Line) -> Result<(), Failure> {
+        self.carry(Delivery::new(place, line, &self.home).once()).await
+    }
+
+    async fn carry(&self, mut delivery: Delivery<'_>) -> Result<(), Failure> {
+        loop {
+            let credentials = self.aws.credentials().await;
+            let credentials = credentials.map_err(|error| Failure::NotSent(format!("failed to {}", chain_text(&error))))?;
+            let next = match self.client.send(&credentials, delivery.request(&self.endpoints)).await {
+                Ok(reply) => delivery.handle_reply(&reply),
+                Err(error) => delivery.handle_silence(&error),
+            };
+            match next {
+                Next::Send(pause) => tokio::time::sleep(pause).await,
+                Next::Done(result) => return result.map_err(|failure| self.named(failure)),
+            }
+        }
+    }
+
+    /// A denial names who was denied, also where the service does not.
+    fn named(&self, mut failure: Failure) -> Failure {
+        if let Failure::Refused(refusal) = &mut failure
+            && refusal.kind == RefusalKind::Denied
+        {
+            refusal.principal.get_or_insert_with(|| self.principal.clone());
+        }
+        failure
+    }
+}
+
+/// What an SDK client would take from the same configuration.
+fn endpoints(config: &SdkConfig) -> Endpoints {
+    let of_service = |service_id: &str| {
+        let key = ServiceConfigKey::builder().service_id(service_id).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+        let own = config.service_config().zip(key.ok()).and_then(|(services, key)| services.load_config(key));
+        own.or_else(|| config.endpoint_url().map(str::to_owned))
+    };
+    Endpoints {
+        logs: of_service("CloudWatch Logs"),
+        s3: of_service("S3"),
+        variant: EndpointVariant {
+            fips: config.use_fips().unwrap_or_default(),
+            dual_stack: config.use_dual_stack().unwrap_or_default(),
+        },
+    }
+}

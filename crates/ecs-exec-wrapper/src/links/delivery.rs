@@ -1,0 +1,389 @@
+//! One line on its way to one place: what is sent next, and what an answer means.
+//!
+//! Pure: replies in, requests and pauses out. It never sends, sleeps or looks at a clock.
+//!
+//! ```text
+//! log group   start: CreateLogStream ─► PutLogEvents        end: PutLogEvents (─ no such stream ─► CreateLogStream ─► again)
+//! bucket      PutObject (─ another region ─► once more there)
+//! ```
+
+use super::line::{Line, Phase};
+use super::place::{Bucket, Home, LogGroup, Place, is_word};
+use super::request::{Endpoints, create_stream, put_events, put_object};
+use crate::signed::{Reply, SignedError, SignedRequest};
+use crate::xml::Node;
+use aws_identity::{Refusal, RefusalKind, explain_answer};
+use cli_kit::chain_text;
+use serde_json::Value;
+use std::time::Duration;
+
+/// The pause before the second attempt; doubled before each further one. The sum fits into the time of settling.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Attempts at one request before it counts as failed.
+const ATTEMPTS: u32 = 5;
+
+const CREATE: &str = "logs:CreateLogStream";
+const PUT_EVENTS: &str = "logs:PutLogEvents";
+const PUT_OBJECT: &str = "s3:PutObject";
+
+/// Why a line did not arrive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Failure {
+    /// CloudWatch Logs takes nothing so old, or the group keeps nothing so long.
+    #[error("{PUT_EVENTS}: the log group takes no line that old")]
+    TooOld,
+    /// A service refused, or could not be reached.
+    #[error("failed to {0}")]
+    Refused(Box<Refusal>),
+    /// Nothing could be sent.
+    #[error("{0}")]
+    NotSent(String),
+}
+
+/// What to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Send the next request, after a pause.
+    Send(Duration),
+    /// It is there, or will not be.
+    Done(Result<(), Failure>),
+}
+
+/// The way of one line to one place.
+#[derive(Debug)]
+pub(crate) struct Delivery<'a> {
+    place: &'a Place,
+    line: &'a Line,
+    home: &'a Home,
+    /// The bucket's region, as far as it is known.
+    bucket_region: String,
+    step: Step,
+    attempt: u32,
+    attempts: u32,
+    stream_made: bool,
+    redirected: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    CreateStream,
+    Put,
+}
+
+impl<'a> Delivery<'a> {
+    /// Begins; the place is one that is [`Place::seen_from`] home.
+    pub(crate) fn new(place: &'a Place, line: &'a Line, home: &'a Home) -> Self {
+        // A start's stream is never there; an end's nearly always.
+        let creates = line.phase == Phase::Start && matches!(place, Place::LogGroup(_));
+        let step = if creates { Step::CreateStream } else { Step::Put };
+        let bucket_region = home.region.clone();
+        Self { place, line, home, bucket_region, step, attempt: 1, attempts: ATTEMPTS, stream_made: false, redirected: false }
+    }
+
+    /// The same, but what passes is not tried again: for lines that nobody waits for.
+    pub(crate) fn once(self) -> Self {
+        Self { attempts: 1, ..self }
+    }
+
+    /// The request to send now.
+    pub(crate) fn request(&self, endpoints: &Endpoints) -> SignedRequest {
+        match (self.place, self.step) {
+            (Place::LogGroup(group), Step::CreateStream) => create_stream(endpoints, group, self.home_of(group), self.line),
+            (Place::LogGroup(group), Step::Put) => put_events(endpoints, group, self.home_of(group), self.line),
+            (Place::Bucket(bucket), _) => put_object(endpoints, bucket, &self.bucket_region, self.line),
+        }
+    }
+
+    fn home_of(&self, group: &'a LogGroup) -> &'a Home {
+        group.home.as_ref().unwrap_or(self.home)
+    }
+
+    /// Takes the answer of the request that was sent last.
+    pub(crate) fn handle_reply(&mut self, reply: &Reply) -> Next {
+        match (self.place, self.step) {
+            (Place::LogGroup(_), Step::CreateStream) => self.stream_created(reply),
+            (Place::LogGroup(_), Step::Put) => self.events_put(reply),
+            (Place::Bucket(bucket), _) => self.object_put(reply, bucket),
+        }
+    }
+
+    /// Takes that there was none.
+    pub(crate) fn handle_silence(&mut self, error: &SignedError) -> Next {
+        let refusal = Refusal::unanswered(self.call(), RefusalKind::Network, &format!("failed to {}", chain_text(error)));
+        if error.is_on_the_way() { self.again(refusal) } else { refused(refusal) }
+    }
+
+    fn call(&self) -> &'static str {
+        match (self.place, self.step) {
+            (Place::LogGroup(_), Step::CreateStream) => CREATE,
+            (Place::LogGroup(_), Step::Put) => PUT_EVENTS,
+            (Place::Bucket(_), _) => PUT_OBJECT,
+        }
+    }
+
+    fn stream_created(&mut self, reply: &Reply) -> Next {
+        let fault = Fault::of_json(reply);
+        if reply.status == 200 || fault.code == "ResourceAlreadyExistsException" {
+            self.stream_made = true;
+            return self.go_on(Step::Put);
+        }
+        self.refused_or_again(reply, &fault)
+    }
+
+    fn events_put(&mut self, reply: &Reply) -> Next {
+        let fault = Fault::of_json(reply);
+        match (reply.status, fault.code.as_str()) {
+            (200, _) => self.accepted(reply),
+            (_, "DataAlreadyAcceptedException") => Next::Done(Ok(())),
+            (_, "ResourceNotFoundException") if !self.stream_made => self.go_on(Step::CreateStream),
+            _ => self.refused_or_again(reply, &fault),
+        }
+    }
+
+    /// A 200 may still say that the event was not taken.
+    fn accepted(&mut self, reply: &Reply) -> Next {
+        let Ok(Value::Object(answer)) = serde_json::from_slice(&reply.body) else {
+            return self.again(self.explained(reply, &Fault::new("", "the answer is not what it should be")));
+        };
+        let rejected = answer.get("rejectedLogEventsInfo").and_then(Value::as_object);
+        let says = |name: &str| rejected.is_some_and(|rejected| rejected.get(name).is_some_and(|at| !at.is_null()));
+        if says("tooOldLogEventEndIndex") || says("expiredLogEventEndIndex") {
+            return Next::Done(Err(Failure::TooOld));
+        }
+        if rejected.is_none_or(serde_json::Map::is_empty) {
+            return Next::Done(Ok(()));
+        }
+        let why = if says("tooNewLogEventStartIndex") {
+            "the line's time is more than two hours ahead of AWS's: set this machine's clock"
+        } else {
+            "the line was rejected"
+        };
+        refused(self.explained(reply, &Fault::new("rejectedLogEventsInfo", why)))
+    }
+
+    fn object_put(&mut self, reply: &Reply, bucket: &Bucket) -> Next {
+        if reply.status == 200 && reply.header("etag").is_some() || reply.status == 412 {
+            return Next::Done(Ok(()));
+        }
+        let elsewhere = reply.header("x-amz-bucket-region").filter(|region| is_word(region) && *region != self.bucket_region);
+        if let (301 | 307 | 400, Some(region), false) = (reply.status, elsewhere, self.redirected) {
+            region.clone_into(&mut self.bucket_region);
+            self.redirected = true;
+            return self.go_on(Step::Put);
+        }
+        let mut fault = Fault::of_xml(reply);
+        if fault.code.is_empty() && reply.status == 200 {
+            fault = Fault::new("", "the answer is not what it should be");
+        }
+        // Some refusals of S3 say no more than that.
+        if fault.is_denied() && !fault.message.contains("not authorized") {
+            let key = bucket.key(self.line);
+            let resource = format!("arn:{}:s3:::{}/{key}", self.home.partition, bucket.name);
+            let refusal =
+                Refusal { resource: Some(resource), missing: Some(PUT_OBJECT.to_owned()), ..self.explained(reply, &fault) };
+            return refused(refusal);
+        }
+        self.refused_or_again(reply, &fault)
+    }
+
+    fn go_on(&mut self, step: Step) -> Next {
+        (self.step, self.attempt) = (step, 1);
+        Next::Send(Duration::ZERO)
+    }
+
+    fn refused_or_again(&mut self, reply: &Reply, fault: &Fault) -> Next {
+        let refusal = self.explained(reply, fault);
+        let conflict = matches!(
+            fault.code.as_str(),
+            "ConditionalRequestConflict" | "OperationAborted" | "OperationAbortedException" | "RequestTimeout"
+        );
+        let passing = reply.status >= 500 || reply.status == 429 || refusal.kind == RefusalKind::Throttled || conflict;
+        if passing || reply.status == 200 { self.again(refusal) } else { refused(refusal) }
+    }
+
+    fn explained(&self, reply: &Reply, fault: &Fault) -> Refusal {
+        let request_id = reply.header("x-amzn-requestid").or_else(|| reply.header("x-amz-request-id"));
+        explain_answer(self.call(), reply.status, &fault.code, &fault.message, request_id)
+    }
+
+    fn again(&mut self, refusal: Refusal) -> Next {
+        if self.attempt >= self.attempts {
+            return refused(refusal);
+        }
+        let pause = FIRST_PAUSE * 2_u32.pow(self.attempt - 1);
+        self.attempt += 1;
+        Next::Send(pause)
+    }
+}
+
+fn refused(refusal: Refusal) -> Next {
+    Next::Done(Err(Failure::Refused(Box::new(refusal))))
+}
+
+/// Why a service did not do it, in its own words; empty where it had none.
+#[derive(Debug, Default)]
+struct Fault {
+    code: String,
+    message: String,
+}
+
+impl Fault {
+    fn new(code: &str, message: &str) -> Self {
+        Self { code: code.to_owned(), message: message.to_owned() }
+    }
+
+    fn of_json(reply: &Reply) -> Self {
+        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let text = |name: &str| body.get(name).and_then(Value::as_str);
+        let code = text("__type").or_else(|| reply.header("x-amzn-errortype")).unwrap_or_default();
+        // `namespace#Code:url` is how the code may be wrapped.
+        let code = code.rsplit('#').next().unwrap_or_default().split(':').next().unwrap_or_default();
+        Self::new(code, text("message").or_else(|| text("Message")).unwrap_or_default())
+    }
+
+    fn of_xml(reply: &Reply) -> Self {
+        let Some(node) = Node::read(&String::from_utf8_lossy(&reply.body)) else { return Self::default() };
+        let text = |name| node.first(name).map(|node| node.text.clone()).unwrap_or_default();
+        Self { code: text("Code"), message: text("Message") }
+    }
+
+    fn is_denied(&self) -> bool {
+        self.code == "AccessDenied"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::tests::{end, start};
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    fn home() -> Home {
+        Home { partition: "aws".to_owned(), region: "us-east-2".to_owned(), account: "123456789012".to_owned() }
+    }
+
+    fn reply(status: u16, body: &str) -> Reply {
+        Reply { status, body: body.as_bytes().to_vec(), ..Reply::default() }
+    }
+
+    fn with(mut reply: Reply, name: &'static str, value: &'static str) -> Reply {
+        reply.headers.insert(name, HeaderValue::from_static(value));
+        reply
+    }
+
+    fn fault(code: &str) -> Reply {
+        reply(400, &format!("{{\"__type\":\"com.amazonaws.logs#{code}\",\"message\":\"why\"}}"))
+    }
+
+    fn at_once() -> Next {
+        Next::Send(Duration::ZERO)
+    }
+
+    fn target(delivery: &Delivery<'_>) -> String {
+        let request = delivery.request(&Endpoints::default());
+        request.headers.iter().find(|(name, _)| *name == "x-amz-target").unwrap().1.clone()
+    }
+
+    fn refusal(next: Next) -> Refusal {
+        match next {
+            Next::Done(Err(Failure::Refused(refusal))) => *refusal,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_start_makes_its_stream_and_an_end_only_where_there_is_none() {
+        let (place, home) = (Place::parse("/links").unwrap(), home());
+        let (start, end) = (start("2026-11-21T10:00:00Z"), end("2026-11-21T10:00:00Z", "2026-11-21"));
+        let mut delivery = Delivery::new(&place, &start, &home);
+        assert_eq!(target(&delivery), "Logs_20140328.CreateLogStream");
+        assert_eq!(delivery.handle_reply(&fault("ResourceAlreadyExistsException")), at_once());
+        assert_eq!(target(&delivery), "Logs_20140328.PutLogEvents");
+        assert_eq!(delivery.handle_reply(&reply(200, "{}")), Next::Done(Ok(())));
+        let mut delivery = Delivery::new(&place, &end, &home);
+        assert_eq!(target(&delivery), "Logs_20140328.PutLogEvents");
+        assert_eq!(delivery.handle_reply(&fault("ResourceNotFoundException")), at_once());
+        assert_eq!(target(&delivery), "Logs_20140328.CreateLogStream");
+        assert_eq!(delivery.handle_reply(&reply(200, "")), at_once());
+        // Made, and still not there: the group was deleted just then.
+        assert_eq!(refusal(delivery.handle_reply(&fault("ResourceNotFoundException"))).kind, RefusalKind::NotFound);
+    }
+
+    #[test]
+    fn a_200_that_rejects_is_no_delivery() {
+        let (place, home, line) = (Place::parse("/links").unwrap(), home(), end("2026-11-21T10:00:00Z", "2026-11-21"));
+        let answer = |body: &str| Delivery::new(&place, &line, &home).handle_reply(&reply(200, body));
+        for field in ["tooOldLogEventEndIndex", "expiredLogEventEndIndex"] {
+            let body = format!("{{\"rejectedLogEventsInfo\":{{\"{field}\":0}}}}");
+            assert_eq!(answer(&body), Next::Done(Err(Failure::TooOld)));
+        }
+        let ahead = refusal(answer("{\"rejectedLogEventsInfo\":{\"tooNewLogEventStartIndex\":0}}"));
+        assert!(ahead.message.contains("clock"), "{ahead}");
+        assert!(matches!(answer("{\"rejectedLogEventsInfo\":{\"new\":0}}"), Next::Done(Err(_))));
+        assert_eq!(answer("{\"nextSequenceToken\":\"1\",\"rejectedLogEventsInfo\":null}"), Next::Done(Ok(())));
+        assert!(matches!(answer("<html>"), Next::Send(_)), "an answer of somebody else is no delivery");
+    }
+
+    #[test]
+    fn what_passes_is_tried_again_with_growing_pauses_and_not_for_ever() {
+        let (place, home, line) = (Place::parse("/links").unwrap(), home(), end("2026-11-21T10:00:00Z", "2026-11-21"));
+        let mut delivery = Delivery::new(&place, &line, &home);
+        let mut total = Duration::ZERO;
+        for expected in [200, 400, 800, 1600] {
+            let Next::Send(pause) = delivery.handle_reply(&fault("ThrottlingException")) else { panic!("gave up early") };
+            assert_eq!(pause, Duration::from_millis(expected));
+            total += pause;
+        }
+        assert_eq!(refusal(delivery.handle_reply(&fault("ThrottlingException"))).kind, RefusalKind::Throttled);
+        assert!(total < Duration::from_secs(5));
+        for passing in [reply(503, ""), fault("OperationAbortedException"), reply(429, "")] {
+            assert!(matches!(Delivery::new(&place, &line, &home).handle_reply(&passing), Next::Send(_)), "{passing:?}");
+        }
+        let mut once = Delivery::new(&place, &line, &home).once();
+        assert_eq!(refusal(once.handle_reply(&reply(503, ""))).http_status, Some(503));
+        let denied = refusal(Delivery::new(&place, &line, &home).handle_reply(&fault("AccessDeniedException")));
+        assert_eq!(denied.kind, RefusalKind::Denied);
+    }
+
+    #[test]
+    fn an_object_that_is_there_is_delivered_and_a_conflict_is_not() {
+        let (place, home, line) = (Place::parse("s3://abc").unwrap(), home(), start("2026-11-21T10:00:00Z"));
+        let answer = |reply: &Reply| Delivery::new(&place, &line, &home).handle_reply(reply);
+        assert_eq!(answer(&with(reply(200, ""), "etag", "\"x\"")), Next::Done(Ok(())));
+        assert_eq!(answer(&reply(412, "<Error><Code>PreconditionFailed</Code></Error>")), Next::Done(Ok(())));
+        assert!(matches!(answer(&reply(200, "<html/>")), Next::Send(_)), "an answer of somebody else is no delivery");
+        assert!(matches!(answer(&reply(409, "<Error><Code>ConditionalRequestConflict</Code></Error>")), Next::Send(_)));
+        assert!(matches!(answer(&reply(503, "<Error><Code>SlowDown</Code></Error>")), Next::Send(_)));
+        assert!(matches!(answer(&reply(404, "<Error><Code>NoSuchBucket</Code></Error>")), Next::Done(Err(_))));
+    }
+
+    #[test]
+    fn a_bucket_elsewhere_is_followed_once_and_only_to_a_region() {
+        let (place, home, line) = (Place::parse("s3://abc").unwrap(), home(), start("2026-11-21T10:00:00Z"));
+        let mut delivery = Delivery::new(&place, &line, &home);
+        let moved = |region| with(reply(301, "<Error><Code>PermanentRedirect</Code></Error>"), "x-amz-bucket-region", region);
+        assert!(matches!(delivery.handle_reply(&moved("evil.example/")), Next::Done(Err(_))));
+        assert_eq!(delivery.handle_reply(&moved("eu-west-1")), at_once());
+        let request = delivery.request(&Endpoints::default());
+        assert_eq!(request.region, "eu-west-1");
+        assert!(request.url.starts_with("https://abc.s3.eu-west-1.amazonaws.com/"), "{}", request.url);
+        assert!(matches!(delivery.handle_reply(&moved("eu-west-2")), Next::Done(Err(_))));
+    }
+
+    #[test]
+    fn a_bare_refusal_of_s3_still_names_permission_and_resource() {
+        let (place, home, line) = (Place::parse("s3://abc/p").unwrap(), home(), start("2026-11-21T10:00:00Z"));
+        let bare = reply(403, "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>");
+        let refusal = refusal(Delivery::new(&place, &line, &home).handle_reply(&bare));
+        assert_eq!(refusal.missing.as_deref(), Some("s3:PutObject"));
+        assert!(refusal.resource.unwrap().starts_with("arn:aws:s3:::abc/p/2026/11/21/"));
+    }
+
+    #[test]
+    fn no_answer_is_tried_again_and_no_client_is_not() {
+        let (place, home, line) = (Place::parse("s3://abc").unwrap(), home(), start("2026-11-21T10:00:00Z"));
+        let next = Delivery::new(&place, &line, &home).handle_silence(&SignedError::TooLong);
+        assert_eq!(refusal(next).kind, RefusalKind::Network);
+    }
+}

@@ -1,0 +1,264 @@
+//! The folder of lines that have not arrived yet: one file for each line and place.
+//!
+//! Owns the files' names, form and locks. A file is complete or not there (written aside, synced, renamed), is its owner's
+//! alone, and is locked by whoever sends it: the lock ends with the process, so nothing is ever claimed for good.
+
+use super::line::Line;
+use super::place::Place;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// Version of the files' form.
+const FORMAT_VERSION: u32 = 1;
+
+/// The longest file that is read, bytes; a line has some ten thousand.
+const FILE_MAX: u64 = 1 << 20;
+
+/// A file that is still being written is no older than this.
+const WRITTEN_WITHIN: Duration = Duration::from_hours(1);
+
+const DONE: &str = ".json";
+const PART: &str = ".part";
+
+/// The folder for lines that CloudWatch Logs takes no more.
+const EXPIRED: &str = "expired";
+
+/// The folder for files that are not ours, or broken.
+const UNREADABLE: &str = "unreadable";
+
+/// The folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Spool {
+    folder: PathBuf,
+}
+
+/// A line in the folder, ours to send until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    path: PathBuf,
+    _locked: File,
+}
+
+/// A line with its place.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    /// Where it goes.
+    pub(crate) place: Place,
+    /// The line.
+    pub(crate) line: Line,
+    /// Its file.
+    pub(crate) kept: Kept,
+}
+
+/// What a look at one file gives.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// A line to send.
+    Parcel(Box<Parcel>),
+    /// Somebody else sends it, or has.
+    Taken,
+    /// It is no line; it was moved there.
+    Unreadable(PathBuf),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    format_version: u32,
+    place: String,
+    day: Date,
+    line: String,
+}
+
+impl Spool {
+    /// The spool below the program's own folder. Touches nothing.
+    pub(crate) fn below(state: &Path) -> Self {
+        Self { folder: state.join("spool") }
+    }
+
+    /// Where it is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Keeps a line for a place: durable and ours when this returns.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn keep(&self, place: &Place, line: &Line) -> io::Result<Kept> {
+        make(&self.folder)?;
+        let page = Page { format_version: FORMAT_VERSION, place: place.to_string(), day: line.day, line: line.text.clone() };
+        let path = self.folder.join(format!("{}{DONE}", name(place, line)));
+        let beside = self.folder.join(format!("{}{PART}", name(place, line)));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        file.lock()?;
+        file.write_all(&serde_json::to_vec(&page)?)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, &path)?;
+        File::open(&self.folder)?.sync_all()?;
+        Ok(Kept { path, _locked: file })
+    }
+
+    /// The files that wait, the oldest line first.
+    pub(crate) fn waiting(&self) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
+        let is_file = |path: &PathBuf| path.to_string_lossy().ends_with(DONE) || is_left_half(path);
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_file).collect();
+        paths.sort();
+        paths
+    }
+
+    /// Takes a waiting file, unless somebody else has it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn take(path: &Path) -> io::Result<Look> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Taken),
+            Err(error) => return Err(error),
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Look::Taken),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // Sent and removed between our look at the folder and the lock.
+        if file.metadata()?.nlink() == 0 {
+            return Ok(Look::Taken);
+        }
+        let mut bytes = Vec::new();
+        (&file).take(FILE_MAX).read_to_end(&mut bytes)?;
+        let kept = Kept { path: path.to_owned(), _locked: file };
+        match read(&bytes) {
+            Some((place, line)) => Ok(Look::Parcel(Box::new(Parcel { place, line, kept }))),
+            None => Ok(Look::Unreadable(kept.set_aside(UNREADABLE)?)),
+        }
+    }
+}
+
+impl Kept {
+    /// Forgets a line that has arrived.
+    ///
+    /// # Errors
+    /// The system's; the line may then be sent once more.
+    pub(crate) fn remove(self) -> io::Result<()> {
+        std::fs::remove_file(&self.path)
+    }
+
+    /// Puts a line that cannot be sent any more aside, and says where it is.
+    ///
+    /// # Errors
+    /// The system's; the line then stays.
+    pub(crate) fn expire(self) -> io::Result<PathBuf> {
+        self.set_aside(EXPIRED)
+    }
+
+    fn set_aside(self, folder: &str) -> io::Result<PathBuf> {
+        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else { return Ok(self.path) };
+        make(&parent.join(folder))?;
+        let there = parent.join(folder).join(name);
+        std::fs::rename(&self.path, &there)?;
+        Ok(there)
+    }
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// A name that sorts by the line's time; a record has at most one place of a kind.
+fn name(place: &Place, line: &Line) -> String {
+    let at = line.at.strftime("%Y%m%dT%H%M%S%.6fZ");
+    format!("{at}-{}-{}-{}", line.record_id, line.phase.as_str(), place.word())
+}
+
+/// What a crash in mid-write left.
+fn is_left_half(path: &Path) -> bool {
+    let old = |modified: SystemTime| modified.elapsed().is_ok_and(|age| age > WRITTEN_WITHIN);
+    path.to_string_lossy().ends_with(PART) && std::fs::metadata(path).and_then(|metadata| metadata.modified()).is_ok_and(old)
+}
+
+fn read(bytes: &[u8]) -> Option<(Place, Line)> {
+    let page: Page = serde_json::from_slice(bytes).ok()?;
+    let line = Line::read(&page.line, Some(page.day))?;
+    Some((Place::parse(&page.place).ok()?, line)).filter(|_| page.format_version == FORMAT_VERSION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::tests::{end, start};
+    use super::*;
+
+    fn spool() -> (tempfile::TempDir, Spool) {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::below(folder.path());
+        (folder, spool)
+    }
+
+    fn bucket() -> Place {
+        Place::parse("s3://abc/links").unwrap()
+    }
+
+    #[test]
+    fn a_line_comes_back_as_it_was_kept_and_goes_when_it_has_arrived() {
+        let (_folder, spool) = spool();
+        let line = end("2026-11-21T00:10:00Z", "2026-11-20");
+        drop(spool.keep(&bucket(), &line).unwrap());
+        let [path] = &spool.waiting()[..] else { panic!("one file") };
+        assert_eq!(std::fs::metadata(path).unwrap().mode() & 0o777, 0o600);
+        let Look::Parcel(parcel) = Spool::take(path).unwrap() else { panic!("a parcel") };
+        assert_eq!((&parcel.place, &parcel.line), (&bucket(), &line));
+        parcel.kept.remove().unwrap();
+        assert!(spool.waiting().is_empty());
+        assert!(matches!(Spool::take(path).unwrap(), Look::Taken));
+    }
+
+    #[test]
+    fn one_sends_at_a_time_and_a_dead_one_holds_nothing() {
+        let (_folder, spool) = spool();
+        let kept = spool.keep(&bucket(), &start("2026-11-21T10:00:00Z")).unwrap();
+        let path = spool.waiting().remove(0);
+        assert!(matches!(Spool::take(&path).unwrap(), Look::Taken));
+        drop(kept);
+        assert!(matches!(Spool::take(&path).unwrap(), Look::Parcel(_)));
+    }
+
+    #[test]
+    fn the_oldest_line_comes_first() {
+        let (_folder, spool) = spool();
+        for at in ["2026-11-21T10:00:00.5Z", "2026-11-21T10:00:00Z", "2025-12-31T00:00:00Z"] {
+            drop(spool.keep(&bucket(), &start(at)).unwrap());
+        }
+        let times =
+            spool.waiting().iter().map(|path| path.file_name().unwrap().to_string_lossy()[..22].to_owned()).collect::<Vec<_>>();
+        assert_eq!(times, ["20251231T000000.000000", "20261121T100000.000000", "20261121T100000.500000"]);
+    }
+
+    #[test]
+    fn broken_files_are_set_aside_and_others_left_alone() {
+        let (_folder, spool) = spool();
+        drop(spool.keep(&bucket(), &start("2026-11-21T10:00:00Z")).unwrap());
+        let path = spool.waiting().remove(0);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        let Look::Unreadable(there) = Spool::take(&path).unwrap() else { panic!("half a file was read") };
+        assert!(there.parent().unwrap().ends_with("spool/unreadable"));
+        assert_eq!(std::fs::read(there).unwrap(), &whole[..whole.len() / 2]);
+        std::fs::write(spool.folder().join("being-written.part"), b"{").unwrap();
+        assert!(spool.waiting().is_empty(), "a file that is being written is nobody else's");
+    }
+
+    #[test]
+    fn what_is_too_old_is_kept_apart() {
+        let (_folder, spool) = spool();
+        let there = spool.keep(&bucket(), &start("2026-11-01T10:00:00Z")).unwrap().expire().unwrap();
+        assert!(there.exists() && there.parent().unwrap().ends_with("spool/expired"));
+        assert!(spool.waiting().is_empty());
+    }
+}

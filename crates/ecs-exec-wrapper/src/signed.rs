@@ -1,0 +1,192 @@
+//! A small client of AWS's APIs beside the SDK's: one signed request out, one bounded answer in.
+//!
+//! Owns the signature, the trusted authorities and the bounds. It never asks twice and follows nothing: what an answer means is
+//! its callers' matter. An SDK client of one more service would cost more memory at the prompt than all of this.
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode, sign,
+};
+use aws_sigv4::sign::v4;
+use reqwest::header::{HeaderMap, HeaderValue};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// The time for one request with its answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// The longest answer that is read, bytes.
+const ANSWER_MAX: usize = 1 << 20;
+
+/// S3's name in signatures; its paths are signed as they are sent.
+const S3: &str = "s3";
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SignedError {
+    /// The file of authorities cannot be read.
+    #[error("read {}", .0.display())]
+    Read(PathBuf, #[source] std::io::Error),
+    /// The file of authorities holds none.
+    #[error("use {}", .0.display())]
+    Authorities(PathBuf, #[source] reqwest::Error),
+    /// There can be no client.
+    #[error("prepare TLS")]
+    Client(#[source] reqwest::Error),
+    /// The request's address is none.
+    #[error("understand the endpoint's URL")]
+    Url,
+    /// The request cannot be signed.
+    #[error("sign the request")]
+    Sign(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The request was not answered.
+    #[error("get an answer")]
+    Send(#[source] reqwest::Error),
+    /// The answer does not end.
+    #[error("read an answer longer than {ANSWER_MAX} bytes")]
+    TooLong,
+}
+
+impl SignedError {
+    /// Whether the way to the service is what failed, so that later may work.
+    pub(crate) fn is_on_the_way(&self) -> bool {
+        matches!(self, Self::Send(_))
+    }
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SignedRequest {
+    /// The service's name in signatures.
+    pub(crate) service: &'static str,
+    /// The region in signatures.
+    pub(crate) region: String,
+    /// The method.
+    pub(crate) method: &'static str,
+    /// The address.
+    pub(crate) url: String,
+    /// Headers, all of them signed; `host` and the signature's own are added.
+    pub(crate) headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub(crate) body: Vec<u8>,
+}
+
+/// What came back, whatever it says.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
+    /// The body.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    /// A header that is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Asks; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct SignedClient {
+    http: reqwest::Client,
+}
+
+impl SignedClient {
+    /// A client that trusts what the SDK's clients trust.
+    ///
+    /// # Errors
+    /// When the file of authorities cannot be used.
+    pub(crate) fn new(ca_file: Option<&Path>) -> Result<Self, SignedError> {
+        let mut builder = reqwest::Client::builder().timeout(ANSWER_WITHIN).redirect(reqwest::redirect::Policy::none());
+        if let Some(path) = ca_file {
+            let pem = std::fs::read(path).map_err(|error| SignedError::Read(path.to_owned(), error))?;
+            let certificates =
+                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| SignedError::Authorities(path.to_owned(), error))?;
+            builder = builder.tls_certs_only(certificates);
+        }
+        Ok(Self { http: builder.build().map_err(SignedError::Client)? })
+    }
+
+    /// Signs and sends a request, and reads the answer.
+    ///
+    /// # Errors
+    /// Why there is no answer; a refusal is a [`Reply`]. Dropping the future leaves open whether the request arrived.
+    pub(crate) async fn send(&self, credentials: &Credentials, request: SignedRequest) -> Result<Reply, SignedError> {
+        let added = signature(credentials, &request)?;
+        let method = reqwest::Method::from_bytes(request.method.as_bytes()).map_err(|_| SignedError::Url)?;
+        let mut sending = self.http.request(method, &request.url).body(request.body);
+        for (name, value) in request.headers.iter().map(|(name, value)| (*name, value)) {
+            sending = sending.header(name, value);
+        }
+        for (name, value) in &added {
+            let mut value = HeaderValue::from_str(value).map_err(|error| SignedError::Sign(error.into()))?;
+            value.set_sensitive(true);
+            sending = sending.header(name, value);
+        }
+        let failed = |error: reqwest::Error| SignedError::Send(error.without_url());
+        let mut response = sending.send().await.map_err(failed)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > ANSWER_MAX {
+                return Err(SignedError::TooLong);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Reply { status: response.status().as_u16(), headers: std::mem::take(response.headers_mut()), body })
+    }
+}
+
+/// The file of authorities to trust instead of the system's: the flag's, else the AWS CLI's variable.
+pub(crate) fn ca_file(given: Option<&Path>) -> Option<PathBuf> {
+    let bundle = || std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    given.map(Path::to_owned).or_else(bundle)
+}
+
+/// A text as URLs and forms hold it: all but the unreserved characters as escapes (RFC 3986).
+pub(crate) fn escaped(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
+}
+
+/// The headers that sign a request.
+fn signature(credentials: &Credentials, request: &SignedRequest) -> Result<Vec<(String, String)>, SignedError> {
+    let authority = reqwest::Url::parse(&request.url).map_err(|_| SignedError::Url)?.authority().to_owned();
+    let headers = request.headers.iter().map(|(name, value)| (*name, value.as_str()));
+    let headers = std::iter::once(("host", authority.as_str())).chain(headers);
+    let sign_all = || -> Result<_, Box<dyn std::error::Error + Send + Sync>> {
+        let identity = credentials.clone().into();
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&request.region)
+            .name(request.service)
+            .time(SystemTime::now())
+            .settings(settings(request.service))
+            .build()?
+            .into();
+        let signable = SignableRequest::new(request.method, &request.url, headers, SignableBody::Bytes(&request.body))?;
+        // The signer logs the session token at TRACE.
+        Ok(tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), || sign(signable, &params))?)
+    };
+    let (instructions, _signature) = sign_all().map_err(SignedError::Sign)?.into_parts();
+    Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+fn settings(service: &str) -> SigningSettings {
+    let mut settings = SigningSettings::default();
+    if service == S3 {
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    }
+    settings
+}
