@@ -78,22 +78,38 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] when it cannot be locked, encoded or written.
     pub fn append<R: Serialize>(&mut self, record: R) -> Result<String, JournalError> {
-        self.file.lock().map_err(|e| JournalError::Lock(self.path.clone(), e))?;
-        let result = self.append_locked(record);
-        let unlocked = self.file.unlock().map_err(|e| JournalError::Lock(self.path.clone(), e));
-        let line = result?;
-        unlocked.map(|()| line)
+        Ok(self.append_all([record])?.pop().unwrap_or_default())
     }
 
-    fn append_locked<R: Serialize>(&mut self, record: R) -> Result<String, JournalError> {
+    /// Appends records in one write and waits until they are on disk. Blocks while another program appends.
+    ///
+    /// Returns their lines, as [`Journal::append`] does.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it cannot be locked, encoded or written.
+    pub fn append_all<R: Serialize>(&mut self, records: impl IntoIterator<Item = R>) -> Result<Vec<String>, JournalError> {
+        self.file.lock().map_err(|e| JournalError::Lock(self.path.clone(), e))?;
+        let result = self.append_locked(records);
+        let unlocked = self.file.unlock().map_err(|e| JournalError::Lock(self.path.clone(), e));
+        let lines = result?;
+        unlocked.map(|()| lines)
+    }
+
+    fn append_locked<R: Serialize>(&mut self, records: impl IntoIterator<Item = R>) -> Result<Vec<String>, JournalError> {
         let path = self.path.clone();
         let last = last_line(&mut self.file).map_err(|e| JournalError::Write(path.clone(), e))?;
-        let prev_sha256 = last.as_ref().map_or_else(|| GENESIS.to_owned(), |last| link(&last.bytes));
-        let line = serde_json::to_string(&ChainedLine { prev_sha256, record }).map_err(JournalError::Encode)?;
-        let before = if last.is_some_and(|last| !last.finished) { "\n" } else { "" };
-        let bytes = format!("{before}{line}\n");
+        let mut prev_sha256 = last.as_ref().map_or_else(|| GENESIS.to_owned(), |last| link(&last.bytes));
+        let mut bytes = if last.is_some_and(|last| !last.finished) { "\n".to_owned() } else { String::new() };
+        let mut lines = Vec::new();
+        for record in records {
+            let line = serde_json::to_string(&ChainedLine { prev_sha256, record }).map_err(JournalError::Encode)?;
+            prev_sha256 = link(line.as_bytes());
+            bytes.push_str(&line);
+            bytes.push('\n');
+            lines.push(line);
+        }
         self.file.write_all(bytes.as_bytes()).and_then(|()| self.file.sync_data()).map_err(|e| JournalError::Write(path, e))?;
-        Ok(line)
+        Ok(lines)
     }
 }
 

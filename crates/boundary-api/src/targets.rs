@@ -153,6 +153,9 @@ pub struct TargetPatch {
     /// Which workers connect to the address.
     #[serde(skip_serializing_if = "Change::is_keep")]
     pub egress_worker_filter: Change<String>,
+    /// The ports.
+    #[serde(skip_serializing_if = "Change::is_keep")]
+    pub attributes: Change<TargetAttributes>,
 }
 
 impl Client {

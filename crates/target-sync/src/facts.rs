@@ -207,6 +207,8 @@ pub struct AccountFacts {
 pub struct UserFacts {
     /// The id.
     pub id: String,
+    /// The version.
+    pub version: u32,
     /// The name.
     pub name: String,
     /// The accounts that are known to be his.

@@ -6,9 +6,11 @@
 //!
 //! `desire` and `plan` are pure: they take what was seen, and `plan` the time.
 
+pub mod apply;
 pub mod desire;
 pub mod facts;
 pub mod grants;
+pub mod observe;
 pub mod plan;
 pub mod principal;
 pub mod rules;

@@ -253,7 +253,7 @@ mod tests {
     fn boundary(accounts: Vec<AccountFacts>) -> BoundaryScan {
         let user = |account: &AccountFacts| {
             let id = format!("u_{}", account.id);
-            (id.clone(), UserFacts { id, name: String::new(), account_ids: [account.id.clone()].into() })
+            (id.clone(), UserFacts { id, version: 1, name: String::new(), account_ids: [account.id.clone()].into() })
         };
         BoundaryScan { users: accounts.iter().map(user).collect(), accounts, ..BoundaryScan::default() }
     }

@@ -113,7 +113,8 @@ impl World {
             subject: format!("sub-{name}"),
             ..AccountFacts::default()
         };
-        let user = UserFacts { id: format!("u_{name}"), name: name.to_owned(), account_ids: [account.id.clone()].into() };
+        let user =
+            UserFacts { id: format!("u_{name}"), version: 1, name: name.to_owned(), account_ids: [account.id.clone()].into() };
         self.boundary.accounts.push(account);
         self.boundary.users.insert(user.id.clone(), user);
     }
