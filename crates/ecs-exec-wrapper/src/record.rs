@@ -5,9 +5,12 @@
 use crate::args::RecordMode;
 use crate::boundary::IdSource;
 use crate::ending::{Ending, Reason};
+use crate::links::Links;
 use crate::resolve::Resolved;
+use crate::say::Say;
 use crate::settings::Settings;
 use audit_record::{FORMAT_VERSION, Journal, OutputDigest, SessionEnd, SessionLine, SessionStart, Transcript, sha256_hex};
+use aws_identity::Aws;
 use cli_kit::chain_text;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -203,6 +206,58 @@ impl Recorder {
             transcript: facts.transcript.clone(),
         };
         journal.append(SessionLine::SessionEnd(Box::new(end))).map(Some).map_err(|error| chain_text(&error))
+    }
+}
+
+/// What is written down, and where it goes from there.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// The journal's part.
+    pub(crate) recorder: Recorder,
+    /// The part of the places beside it.
+    pub(crate) links: Links,
+}
+
+impl Record {
+    /// Begins; nothing is written or sent.
+    pub(crate) fn new(recorder: Recorder, settings: &Settings) -> Self {
+        Self { recorder, links: Links::new(settings) }
+    }
+
+    /// Writes the start line; where a record is required, it is at all its places when this returns.
+    ///
+    /// # Errors
+    /// The ending, when a record is required and cannot be had.
+    pub(crate) async fn start(
+        &mut self,
+        settings: &Settings,
+        resolved: &Resolved,
+        command_line: &str,
+        aws: &Aws,
+        say: Say,
+    ) -> Result<(), Ending> {
+        let start = self.recorder.start_line(settings, resolved, command_line, Timestamp::now());
+        let Some(line) = self.recorder.start(settings.record, start, |text| say.important(text))? else { return Ok(()) };
+        let warnings = self
+            .links
+            .start(&line, aws, &resolved.caller, settings.record)
+            .await
+            .map_err(|why| Ending::failed(Reason::Record, format!("no session is opened without a record: {why}")))?;
+        for text in warnings {
+            say.important(&text);
+        }
+        Ok(())
+    }
+
+    /// Writes the end line and sends it, for a bounded time.
+    pub(crate) async fn end(&mut self, settings: &Settings, facts: &Facts, ending: &Ending, say: Say) {
+        let line = self.recorder.end(settings, facts, ending, Timestamp::now()).unwrap_or_else(|why| {
+            say.important(&format!("the end of this session is not recorded: {why}"));
+            None
+        });
+        for text in self.links.end(line.as_deref()).await {
+            say.important(&text);
+        }
     }
 }
 

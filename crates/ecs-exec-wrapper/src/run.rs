@@ -9,12 +9,11 @@ use crate::conversation::{Conversation, Dialect};
 use crate::deadlines::Deadlines;
 use crate::ending::{Ending, ExitSource, Reason};
 use crate::escape::Escapes;
-use crate::links::Links;
 use crate::native::{self, Native};
 use crate::open::{NotOpened, Order, execute, upgrade};
 use crate::policy::Policy;
 use crate::pump::{Pump, PumpEnd, now};
-use crate::record::{Facts, OutputDigestFacts, Recorder, RemoteEnd, ResultFile};
+use crate::record::{Facts, OutputDigestFacts, Record, Recorder, RemoteEnd, ResultFile};
 use crate::resolve::{Cloud, Resolved, connect_cloud, first_look, refused, wait_until_ready};
 use crate::resume::Resuming;
 use crate::rights::Rights;
@@ -114,7 +113,7 @@ async fn run(settings: &mut Settings, policy: &Policy, say: Say, gate: &Gate) ->
         Err(ending) => return with_result(Some(settings), result_file.as_ref(), &facts, ending, say),
     };
     let mut native = None;
-    let mut record = Record { recorder, links: Links::new(settings) };
+    let mut record = Record::new(recorder, settings);
     let ending = match session(settings, say, gate, &mut record, &mut facts, &mut native, policy).await {
         Ok(ending) | Err(ending) => ending,
     };
@@ -125,47 +124,6 @@ async fn run(settings: &mut Settings, policy: &Policy, say: Say, gate: &Gate) ->
     record.end(settings, &facts, &ending, say).await;
     tell_remote_end(&facts, say);
     with_result(Some(settings), result_file.as_ref(), &facts, ending, say)
-}
-
-/// What is written down, and where it goes from there.
-struct Record {
-    recorder: Recorder,
-    links: Links,
-}
-
-impl Record {
-    /// Writes the start line; where a record is required, it is at all its places when this returns.
-    async fn start(
-        &mut self,
-        settings: &Settings,
-        resolved: &Resolved,
-        command_line: &str,
-        aws: &aws_identity::Aws,
-        say: Say,
-    ) -> Result<(), Ending> {
-        let start = self.recorder.start_line(settings, resolved, command_line, Timestamp::now());
-        let Some(line) = self.recorder.start(settings.record, start, |text| say.important(text))? else { return Ok(()) };
-        let warnings = self
-            .links
-            .start(&line, aws, &resolved.caller, settings.record)
-            .await
-            .map_err(|why| Ending::failed(Reason::Record, format!("no session is opened without a record: {why}")))?;
-        for text in warnings {
-            say.important(&text);
-        }
-        Ok(())
-    }
-
-    /// Writes the end line and sends it, for a bounded time.
-    async fn end(&mut self, settings: &Settings, facts: &Facts, ending: &Ending, say: Say) {
-        let line = self.recorder.end(settings, facts, ending, Timestamp::now()).unwrap_or_else(|why| {
-            say.important(&format!("the end of this session is not recorded: {why}"));
-            None
-        });
-        for text in self.links.end(line.as_deref()).await {
-            say.important(&text);
-        }
-    }
 }
 
 /// The session itself. The terminal is the user's again when this returns.

@@ -2,6 +2,7 @@
 
 use super::check::{Check, Group};
 use crate::args::RecordMode;
+use crate::links::spooled;
 use crate::record::state_folder;
 use crate::settings::Settings;
 use nix::unistd::{AccessFlags, access};
@@ -16,6 +17,8 @@ pub(super) struct LocalFacts {
     pub(super) folder: Option<PathBuf>,
     /// The nearest part of that path that exists, and whether it may be written.
     pub(super) nearest: Option<(PathBuf, bool)>,
+    /// Record lines that wait for their place, and those that were set aside.
+    pub(super) spooled: (usize, usize),
     /// `TERM`.
     pub(super) term: String,
     /// The locale of characters: the first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set.
@@ -34,6 +37,7 @@ pub(super) fn gather(settings: &Settings) -> LocalFacts {
     let ca_file = settings.ca_file.clone().or_else(|| variable("AWS_CA_BUNDLE").map(PathBuf::from));
     LocalFacts {
         nearest: folder.as_deref().and_then(nearest),
+        spooled: folder.as_deref().map(spooled).unwrap_or_default(),
         folder,
         term: variable("TERM").unwrap_or_default(),
         locale: ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default(),
@@ -57,6 +61,7 @@ fn nearest(folder: &Path) -> Option<(PathBuf, bool)> {
 /// Judges.
 pub(super) fn checks(facts: &LocalFacts, settings: &Settings) -> Vec<Check> {
     let mut checks = vec![records(facts, settings.record), terminal(facts, settings.io.tty), locale(facts)];
+    checks.extend(waiting(facts.spooled));
     checks.push(proxy(facts));
     checks.extend(facts.ca_file.as_ref().map(|(path, readable)| authorities(path, *readable)));
     checks
@@ -77,6 +82,24 @@ fn records(facts: &LocalFacts, mode: RecordMode) -> Check {
     match mode {
         RecordMode::Required => GROUP.failed(id, what, remedy),
         RecordMode::BestEffort => GROUP.warning(id, what, remedy),
+    }
+}
+
+fn waiting((waiting, aside): (usize, usize)) -> Option<Check> {
+    let lines = |count: usize, one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
+    let (wait, was) = (lines(waiting, "record line waits", "record lines wait"), lines(aside, "was set aside", "were set aside"));
+    let id = "records-waiting";
+    match (waiting, aside) {
+        (0, 0) => None,
+        (_, 0) => Some(GROUP.warning(id, format!("{wait} for log group or bucket"), "your next session with a place sends them")),
+        _ => {
+            let what = format!("{wait} for log group or bucket, and {was} for good");
+            Some(GROUP.warning(
+                id,
+                what,
+                "give what is below spool/expired and spool/unreadable to your auditors, then remove it",
+            ))
+        }
     }
 }
 
@@ -136,6 +159,7 @@ mod tests {
         LocalFacts {
             folder: Some(PathBuf::from("/x/ecs-exec-wrapper")),
             nearest: Some((PathBuf::from("/x"), true)),
+            spooled: (0, 0),
             term: "xterm".to_owned(),
             locale: "C.UTF-8".to_owned(),
             proxy: (false, false),

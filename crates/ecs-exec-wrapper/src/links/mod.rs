@@ -16,22 +16,22 @@ mod line;
 mod place;
 mod request;
 mod spool;
+mod sweep;
 
 use crate::args::RecordMode;
 use crate::record::state_folder;
 use crate::settings::Settings;
 use aws_identity::{Aws, Caller};
-use cli_kit::{chain_text, printable};
+use cli_kit::chain_text;
 use courier::Courier;
-use delivery::Failure;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use line::Line;
-use spool::{Kept, Look, Parcel, Spool};
+use spool::{Kept, Parcel, Spool};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use sweep::Sweep;
 use tokio::task::{JoinHandle, JoinSet};
 
 pub(crate) use place::{Bucket, Home, LogGroup, Place, PlaceError};
@@ -45,9 +45,6 @@ const END_WITHIN: Duration = Duration::from_secs(5);
 /// Why a line is not known to have arrived when its time is over.
 const LATE: &str = "there was no answer in time";
 
-/// Lines of earlier runs that one run sends.
-const SWEEP_MAX: usize = 32;
-
 /// The stage: places of a run, and what is under way to them.
 #[derive(Debug)]
 pub(crate) struct Links {
@@ -57,7 +54,7 @@ pub(crate) struct Links {
     /// Places that did not take the start: the end is kept for them, not sent.
     closed: Vec<Place>,
     start: Option<JoinHandle<Vec<Undelivered>>>,
-    sweep: Option<Sweep>,
+    sweep: Option<(Arc<Sweep>, JoinHandle<()>)>,
 }
 
 /// Everything that sending needs, once it is known who we are.
@@ -70,12 +67,6 @@ struct Ready {
     spool: Spool,
     places: Vec<Place>,
     day: Date,
-}
-
-#[derive(Debug)]
-struct Sweep {
-    stop: Arc<AtomicBool>,
-    task: JoinHandle<Vec<String>>,
 }
 
 /// A line that is not at a place yet, and why.
@@ -147,9 +138,8 @@ impl Links {
             places,
             day: line.day,
         };
-        let parcels = ready.keep(&line, &ready.places)?;
-        self.ready = Some(Arc::new(ready));
-        Ok(parcels)
+        let ready = self.ready.insert(Arc::new(ready));
+        ready.keep(&line)
     }
 
     async fn insist(&mut self, parcels: Vec<Parcel>) -> Result<(), String> {
@@ -163,16 +153,15 @@ impl Links {
     /// Sends what earlier runs left, beside the session.
     pub(crate) fn sweep(&mut self) {
         let Some(ready) = self.ready.clone() else { return };
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let task = tokio::spawn(async move { ready.sweep(&stopped).await });
-        self.sweep = Some(Sweep { stop, task });
+        let sweep = Arc::new(Sweep::default());
+        let shared = Arc::clone(&sweep);
+        self.sweep = Some((sweep, tokio::spawn(async move { ready.sweep(&shared).await })));
     }
 
     /// Sends the end line and waits, not for long, for what is still under way. Returns what the user should know.
     pub(crate) async fn end(&mut self, text: Option<&str>) -> Vec<String> {
         let until = Instant::now() + END_WITHIN;
-        let (start, sweep, ready) = (self.start.take(), self.sweep.take(), self.ready.clone());
+        let (start, (sweep, sweeping), ready) = (self.start.take(), self.sweep.take().unzip(), self.ready.clone());
         if let Some(sweep) = &sweep {
             sweep.stop.store(true, Ordering::Relaxed);
         }
@@ -184,8 +173,8 @@ impl Links {
                 _ => Ok(Vec::new()),
             }
         };
-        let swept = async { waited(sweep.map(|sweep| sweep.task), until).await.unwrap_or_default() };
-        let (start, end, mut notes) = tokio::join!(start, end, swept);
+        let (start, end, _) = tokio::join!(start, end, waited(sweeping, until));
+        let mut notes = sweep.map(|sweep| sweep.notes()).unwrap_or_default();
         let Some(ready) = ready else { return notes };
         let unknown = || ready.places.iter().map(|place| Undelivered { place: place.clone(), why: LATE.to_owned() }).collect();
         let start: Vec<Undelivered> = start.unwrap_or_else(|| if had_start { unknown() } else { Vec::new() });
@@ -199,13 +188,17 @@ impl Links {
 }
 
 impl Ready {
-    fn keep(&self, line: &Line, places: &[Place]) -> Result<Vec<Parcel>, String> {
+    fn keep(&self, line: &Line) -> Result<Vec<Parcel>, String> {
         let kept = |place: &Place| {
             let kept = self.spool.keep(place, line)?;
             Ok(Parcel { place: place.clone(), line: line.clone(), kept })
         };
         let folder = self.spool.folder().display();
-        places.iter().map(kept).collect::<std::io::Result<_>>().map_err(|error| format!("failed to write to `{folder}`: {error}"))
+        self.places
+            .iter()
+            .map(kept)
+            .collect::<std::io::Result<_>>()
+            .map_err(|error| format!("failed to write to `{folder}`: {error}"))
     }
 
     fn courier(&self) -> Result<Courier, String> {
@@ -237,7 +230,7 @@ impl Ready {
     /// Keeps the end line for all places and sends it to those that took the start.
     async fn end(&self, text: &str, closed: &[Place], until: Instant) -> Result<Vec<Undelivered>, String> {
         let line = Line::read(text, Some(self.day)).ok_or("the journal's line cannot be read back")?;
-        let parcels = self.keep(&line, &self.places)?;
+        let parcels = self.keep(&line)?;
         let (open, closed): (Vec<_>, Vec<_>) = parcels.into_iter().partition(|parcel| !closed.contains(&parcel.place));
         drop(closed);
         Ok(if open.is_empty() { Vec::new() } else { self.send(open, until).await })
@@ -250,68 +243,12 @@ impl Ready {
         (!why.is_empty())
             .then(|| format!("the {what} of this session's record waits in {folder} for your next session: {}", why.join("; ")))
     }
-
-    /// Sends what earlier runs left, one line after the other, until told to stop. Returns what the user should know.
-    async fn sweep(&self, stop: &AtomicBool) -> Vec<String> {
-        let (mut notes, mut failed) = (Vec::new(), Vec::new());
-        let (mut courier, mut left) = (None, SWEEP_MAX);
-        for path in self.spool.waiting() {
-            if left == 0 || stop.load(Ordering::Relaxed) {
-                break;
-            }
-            let parcel = match Spool::take(&path) {
-                Ok(Look::Parcel(parcel)) => parcel,
-                Ok(Look::Taken) => continue,
-                Ok(Look::Unreadable(there)) => {
-                    notes.push(format!("a file of the spool is no record line and was set aside: {}", there.display()));
-                    continue;
-                }
-                Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "a file of the spool cannot be read");
-                    continue;
-                }
-            };
-            if parcel.is_too_old() {
-                notes.push(expired(parcel.kept));
-                continue;
-            }
-            // Another account's group of the same name is another group.
-            if failed.contains(&parcel.place) || parcel.place.seen_from(&self.home).is_err() {
-                continue;
-            }
-            if courier.is_none() {
-                courier = self.courier().inspect_err(|why| tracing::warn!(%why, "the spool cannot be sent")).ok();
-            }
-            let Some(courier) = &courier else { break };
-            left -= 1;
-            notes.extend(self.send_left(courier, *parcel, &mut failed).await);
-        }
-        notes
-    }
-
-    async fn send_left(&self, courier: &Courier, parcel: Parcel, failed: &mut Vec<Place>) -> Option<String> {
-        let Parcel { place, line, kept } = parcel;
-        match courier.deliver_once(&place, &line).await {
-            Ok(()) => {
-                tracing::info!(%place, record_id = %line.record_id, "a record line of an earlier session is delivered");
-                removed(kept);
-                None
-            }
-            Err(Failure::TooOld) => Some(expired(kept)),
-            Err(failure) => {
-                let folder = self.spool.folder().display();
-                let note = format!("record lines of earlier sessions wait in {folder}: {place}: {failure}");
-                failed.push(place);
-                Some(note)
-            }
-        }
-    }
 }
 
-impl Parcel {
-    fn is_too_old(&self) -> bool {
-        matches!(self.place, Place::LogGroup(_)) && self.line.is_too_old_for_logs(Timestamp::now())
-    }
+/// How many lines wait below the program's folder, and how many were set aside there.
+pub(crate) fn spooled(state: &Path) -> (usize, usize) {
+    let spool = Spool::below(state);
+    (spool.waiting().len(), spool.set_aside())
 }
 
 async fn send_one(courier: &Courier, parcel: Parcel, until: Instant) -> Result<(), String> {
@@ -330,15 +267,6 @@ fn removed(kept: Kept) {
     if let Err(error) = kept.remove() {
         tracing::warn!(%error, "a delivered line stays in the spool");
     }
-}
-
-fn expired(kept: Kept) -> String {
-    let there = kept.expire().map_or_else(|error| error.to_string(), |there: PathBuf| shown(&there));
-    format!("a record line is too old for its log group, which never had it; it was set aside: {there}")
-}
-
-fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy(), 400)
 }
 
 /// The result of a task, if it comes in time; else the task is ended.

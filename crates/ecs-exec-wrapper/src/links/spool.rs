@@ -75,6 +75,12 @@ struct Page {
     line: String,
 }
 
+/// As much of a file as every version has.
+#[derive(Debug, Deserialize)]
+struct Version {
+    format_version: u32,
+}
+
 impl Spool {
     /// The spool below the program's own folder. Touches nothing.
     pub(crate) fn below(state: &Path) -> Self {
@@ -95,13 +101,13 @@ impl Spool {
         let page = Page { format_version: FORMAT_VERSION, place: place.to_string(), day: line.day, line: line.text.clone() };
         let path = self.folder.join(format!("{}{DONE}", name(place, line)));
         let beside = self.folder.join(format!("{}{PART}", name(place, line)));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        file.lock()?;
-        file.write_all(&serde_json::to_vec(&page)?)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, &path)?;
-        File::open(&self.folder)?.sync_all()?;
-        Ok(Kept { path, _locked: file })
+        let written = write(&beside, &serde_json::to_vec(&page)?).and_then(|file| {
+            std::fs::rename(&beside, &path)?;
+            File::open(&self.folder)?.sync_all()?;
+            Ok(file)
+        });
+        let locked = written.inspect_err(|_| drop(std::fs::remove_file(&beside)))?;
+        Ok(Kept { path, _locked: locked })
     }
 
     /// The files that wait, the oldest line first.
@@ -111,6 +117,12 @@ impl Spool {
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_file).collect();
         paths.sort();
         paths
+    }
+
+    /// How many files were set aside.
+    pub(crate) fn set_aside(&self) -> usize {
+        let in_folder = |name| std::fs::read_dir(self.folder.join(name)).map_or(0, Iterator::count);
+        [EXPIRED, UNREADABLE].into_iter().map(in_folder).sum()
     }
 
     /// Takes a waiting file, unless somebody else has it.
@@ -135,6 +147,10 @@ impl Spool {
         let mut bytes = Vec::new();
         (&file).take(FILE_MAX).read_to_end(&mut bytes)?;
         let kept = Kept { path: path.to_owned(), _locked: file };
+        // A later program's file is for that program.
+        if serde_json::from_slice::<Version>(&bytes).is_ok_and(|version| version.format_version > FORMAT_VERSION) {
+            return Ok(Look::Taken);
+        }
         match read(&bytes) {
             Some((place, line)) => Ok(Look::Parcel(Box::new(Parcel { place, line, kept }))),
             None => Ok(Look::Unreadable(kept.set_aside(UNREADABLE)?)),
@@ -166,6 +182,15 @@ impl Kept {
         std::fs::rename(&self.path, &there)?;
         Ok(there)
     }
+}
+
+/// Writes a new file of its owner's alone, durable and locked.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.lock()?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(file)
 }
 
 fn make(folder: &Path) -> io::Result<()> {
@@ -252,6 +277,26 @@ mod tests {
         assert_eq!(std::fs::read(there).unwrap(), &whole[..whole.len() / 2]);
         std::fs::write(spool.folder().join("being-written.part"), b"{").unwrap();
         assert!(spool.waiting().is_empty(), "a file that is being written is nobody else's");
+    }
+
+    #[test]
+    fn a_file_of_a_later_program_is_left_to_it() {
+        let (_folder, spool) = spool();
+        drop(spool.keep(&bucket(), &start("2026-11-21T10:00:00Z")).unwrap());
+        let path = spool.waiting().remove(0);
+        std::fs::write(&path, "{\"format_version\":2,\"line\":[\"new\"]}").unwrap();
+        assert!(matches!(Spool::take(&path).unwrap(), Look::Taken));
+        assert_eq!(spool.waiting(), [path]);
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_kept_leaves_nothing_half_written() {
+        let (_folder, spool) = spool();
+        let line = start("2026-11-21T10:00:00Z");
+        // A folder in the file's place makes the rename fail.
+        std::fs::create_dir_all(spool.folder().join(format!("{}.json", name(&bucket(), &line)))).unwrap();
+        assert!(spool.keep(&bucket(), &line).is_err());
+        assert_eq!(std::fs::read_dir(spool.folder()).unwrap().count(), 1);
     }
 
     #[test]

@@ -168,6 +168,35 @@ fn records_that_cannot_be_written_fail() {
 }
 
 #[test]
+fn places_of_the_record_are_judged_where_they_are_configured() {
+    let setting = Setting::granted();
+    let flags = ["--record-log-group", "/links", "--record-bucket", "s3://audit-links/x"];
+    let judged = |report: &Report| ["record-log-group", "record-bucket"].map(|id| report.verdict(id).to_owned());
+    assert_eq!(judged(&examined(&setting, &flags)), ["ok", "ok"]);
+    setting.world.deny(&["logs:PutLogEvents", "s3:PutObject"]);
+    let report = examined(&setting, &flags);
+    assert_eq!(judged(&report), ["failed", "failed"]);
+    assert!(report.check("record-log-group")["what"].as_str().unwrap().contains("logs:PutLogEvents"));
+    let without = examined(&setting, &[]);
+    let checks = without.document["checks"].as_array().unwrap();
+    assert!(!checks.iter().any(|check| check["id"].as_str().unwrap().starts_with("record-")));
+}
+
+#[test]
+fn record_lines_that_wait_are_told() {
+    let setting = Setting::granted();
+    let spool = setting.home.path().join("state/ecs-exec-wrapper/spool");
+    std::fs::create_dir_all(spool.join("expired")).unwrap();
+    for name in ["20261121T100000.000000Z-1-start-logs.json", "expired/20261101T100000.000000Z-1-start-logs.json"] {
+        std::fs::write(spool.join(name), "{}").unwrap();
+    }
+    let report = examined(&setting, &[]);
+    assert_eq!(report.verdict("records-waiting"), "warning");
+    let what = report.check("records-waiting")["what"].as_str().unwrap();
+    assert!(what.contains("1 record line waits") && what.contains("1 was set aside"), "{what}");
+}
+
+#[test]
 fn a_denied_read_is_unknown_and_names_the_permission() {
     let setting = Setting::rosa();
     setting.world.deny(&["ecs:DescribeTaskDefinition"]);

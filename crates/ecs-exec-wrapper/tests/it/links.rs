@@ -2,8 +2,9 @@
 
 use crate::harness::{OnTerminal, PATIENCE, Setting};
 use lab::JournalEntry;
+use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 const GROUP: &str = "/boundary/links";
@@ -165,6 +166,26 @@ fn a_group_of_another_account_is_refused_before_anything_is_sent() {
 }
 
 #[test]
+fn a_service_that_cannot_be_reached_counts_as_the_mode_says() {
+    let setting = setting();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let run = |mode: &str| {
+        let mut command = setting.wrapper(&[&TO_BOTH[..], &["--record", mode, "--", "sh", "-c", "exit 4"]].concat());
+        command.env("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", format!("http://{closed}")).stdin(Stdio::null()).output().unwrap()
+    };
+    let required = run("required");
+    assert_eq!(required.status.code(), Some(255));
+    assert!(stderr(&required).contains("[record]") && stderr(&required).contains("Connection refused"), "{}", stderr(&required));
+    assert_eq!((executed(&setting), stored(&setting)), (0, lines(&setting)));
+    let best_effort = run("best-effort");
+    assert_eq!(best_effort.status.code(), Some(4), "{}", stderr(&best_effort));
+    let (mut stored, mut lines) = (stored(&setting), lines(&setting));
+    stored.sort();
+    lines.sort();
+    assert_eq!((stored, logged(&setting).1), (lines, 0));
+}
+
+#[test]
 fn a_throttled_service_is_asked_again() {
     let setting = setting();
     setting.world.faults().api_error("logs:PutLogEvents", "ThrottlingException", 400, 2);
@@ -307,7 +328,7 @@ fn the_policy_chooses_the_place() {
     std::fs::write(&policy, format!("record_log_group = \"{GROUP}\"")).unwrap();
     let run = |flags: &[&str]| {
         let mut command = setting.wrapper(&[flags, &["--", "true"]].concat());
-        command.env("ECS_EXEC_TEST_POLICY", &policy).stdin(std::process::Stdio::null()).output().unwrap()
+        command.env("ECS_EXEC_TEST_POLICY", &policy).stdin(Stdio::null()).output().unwrap()
     };
     assert_eq!(run(&[]).status.code(), Some(0));
     assert_eq!(logged(&setting).0, lines(&setting));

@@ -13,7 +13,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 
 use crate::aws::{ApiError, Call, plain};
-use crate::sigv4::decode;
+use crate::sigv4::{decode, sha256};
 use crate::tasks::REGION;
 
 type Objects = BTreeMap<String, Vec<u8>>;
@@ -59,7 +59,7 @@ pub(crate) fn read(parts: &Parts, body: &Bytes) -> (String, Value) {
     let (bucket, key) = split(parts.uri.path());
     let input = json!({
         "Bucket": bucket, "Key": key, "Body": STANDARD.encode(body), "IfNoneMatch": header("if-none-match"),
-        "Checksum": header("x-amz-checksum-sha256"),
+        "Checksum": header("x-amz-checksum-sha256"), "Digest": header("x-amz-content-sha256"),
     });
     (action.to_owned(), input)
 }
@@ -71,6 +71,10 @@ pub(crate) fn put_object(call: &Call<'_>) -> Result<Value, ApiError> {
     let condition = BTreeMap::from([("s3:if-none-match".to_owned(), if_none_match.to_owned())]);
     call.authorise("s3:PutObject", &arn(bucket, key), &if if_none_match.is_empty() { BTreeMap::new() } else { condition })?;
     let body = STANDARD.decode(call.text("Body").unwrap_or_default()).unwrap_or_default();
+    if call.text("Digest") != Some(sha256(&body).as_str()) {
+        let text = "The provided 'x-amz-content-sha256' header does not match what was computed.";
+        return Err(ApiError::new(400, "XAmzContentSHA256Mismatch", text));
+    }
     if call.text("Checksum") != Some(STANDARD.encode(digest(&SHA256, &body)).as_str()) {
         let text = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters";
         return Err(ApiError::new(400, "InvalidRequest", text));

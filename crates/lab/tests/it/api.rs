@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{call, call_as, element, sts};
+use crate::support::{call, call_as, element, s3, sts};
 use lab::{JournalEntry, Profile, SigningKeys, TaskSpec, World, WorldOptions};
 use serde_json::{Value, json};
 
@@ -252,4 +252,52 @@ async fn start_session_goes_around_ecs() {
     assert!(world.journal().iter().any(|entry| matches!(entry, JournalEntry::StartSession { .. })));
     let (_, refused) = call(&world, "ssm:StartSession", &body("SSM-SessionManagerRunShell"));
     assert_eq!(refused["__type"], "AccessDeniedException");
+}
+
+#[tokio::test]
+async fn log_events_are_taken_or_rejected_by_their_time() {
+    let world = rosa().await;
+    world.add_log_group("/links");
+    let named = |group: &str| json!({"logGroupName": group, "logStreamName": "a/b"});
+    let denied = call(&world, "logs:CreateLogStream", &named("/links"));
+    assert_eq!((denied.0, &denied.1["__type"]), (400, &json!("AccessDeniedException")));
+    world.allow(&["logs:*"]);
+    let put = |age: i64, message: &str| {
+        let mut body = named("/links");
+        body["logEvents"] = json!([{"timestamp": jiff::Timestamp::now().as_millisecond() - age, "message": message}]);
+        call(&world, "logs:PutLogEvents", &body)
+    };
+    assert_eq!(put(0, "early").1["__type"], "ResourceNotFoundException");
+    assert_eq!(call(&world, "logs:CreateLogStream", &named("/others")).1["__type"], "ResourceNotFoundException");
+    assert_eq!(call(&world, "logs:CreateLogStream", &named("/links")).0, 200);
+    assert_eq!(call(&world, "logs:CreateLogStream", &named("/links")).1["__type"], "ResourceAlreadyExistsException");
+    let hour = 3_600_000;
+    assert_eq!(put(0, "now").0, 200);
+    assert_eq!(put(15 * 24 * hour, "old").1["rejectedLogEventsInfo"], json!({"tooOldLogEventEndIndex": 1}));
+    assert_eq!(put(-3 * hour, "ahead").1["rejectedLogEventsInfo"], json!({"tooNewLogEventStartIndex": 0}));
+    let messages: Vec<String> = world.log_streams("/links")["a/b"].iter().map(|event| event.message.clone()).collect();
+    assert_eq!(messages, ["now"]);
+}
+
+#[tokio::test]
+async fn objects_are_put_once_with_a_checksum_and_where_the_bucket_is() {
+    const OF_BODY: &str = "Iw2DWNyOiJC0xY3utikS7i8gNXrpKlzIYbmOaP4xrLU=";
+    let world = rosa().await;
+    world.add_bucket("here", "us-east-2");
+    world.add_bucket("there", "eu-west-1");
+    let line = ("PUT", "/here/a%20b/c+d.json");
+    let headers = [("if-none-match", "*"), ("x-amz-checksum-sha256", OF_BODY)];
+    let (status, refused) = s3(&world, line, &headers, b"body");
+    assert_eq!((status, element(&refused, "Code").as_str()), (403, "AccessDenied"));
+    assert!(refused.contains("s3:PutObject on resource: arn:aws:s3:::here/a b/c+d.json"), "{refused}");
+    world.allow(&["s3:*"]);
+    let code = |answer: (u16, String)| (answer.0, element(&answer.1, "Code"));
+    assert_eq!(code(s3(&world, line, &headers[..1], b"body")), (400, "InvalidRequest".to_owned()));
+    assert_eq!(code(s3(&world, line, &headers, b"other")), (400, "InvalidRequest".to_owned()));
+    assert_eq!(s3(&world, line, &headers, b"body").0, 200);
+    assert_eq!(code(s3(&world, line, &headers, b"body")), (412, "PreconditionFailed".to_owned()));
+    assert_eq!(s3(&world, ("GET", line.1), &[], b""), (200, "body".to_owned()));
+    assert_eq!(world.objects("here").into_keys().collect::<Vec<_>>(), ["a b/c+d.json"]);
+    assert_eq!(code(s3(&world, ("PUT", "/nowhere/x"), &headers, b"body")), (404, "NoSuchBucket".to_owned()));
+    assert_eq!(code(s3(&world, ("PUT", "/there/x"), &headers, b"body")), (400, "AuthorizationHeaderMalformed".to_owned()));
 }

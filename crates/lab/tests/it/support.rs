@@ -3,6 +3,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use lab::{SigningKeys, World, sign_request};
 use serde_json::Value;
 
@@ -18,6 +19,7 @@ pub(crate) fn call_as(world: &World, keys: &SigningKeys, action: &str, body: &Va
     let target = match service {
         "ecs" => "AmazonEC2ContainerServiceV20141113",
         "ssm" => "AmazonSSM",
+        "logs" => "Logs_20140328",
         _ => "TrentService",
     };
     let headers = [
@@ -25,7 +27,7 @@ pub(crate) fn call_as(world: &World, keys: &SigningKeys, action: &str, body: &Va
         ("host".to_owned(), world.api_addr().to_string()),
         ("x-amz-target".to_owned(), format!("{target}.{name}")),
     ];
-    let (status, text) = post(world, &headers, body.to_string().as_bytes(), Some((keys, service)))?;
+    let (status, text) = send(world, ("POST", "/"), &headers, body.to_string().as_bytes(), Some((keys, service)))?;
     Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
 }
 
@@ -40,11 +42,26 @@ pub(crate) fn sts(world: &World, keys: Option<&SigningKeys>, form: &str) -> (u16
         ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()),
         ("host".to_owned(), world.api_addr().to_string()),
     ];
-    post(world, &headers, form.as_bytes(), keys.map(|keys| (keys, "sts"))).expect("the lab answers")
+    send(world, ("POST", "/"), &headers, form.as_bytes(), keys.map(|keys| (keys, "sts"))).expect("the lab answers")
 }
 
-fn post(
+/// Calls S3 with a method and a path; `more` headers are signed too.
+pub(crate) fn s3(world: &World, line: (&str, &str), more: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+    let mut headers = vec![
+        ("host".to_owned(), world.api_addr().to_string()),
+        ("x-amz-content-sha256".to_owned(), hex(digest(&SHA256, body).as_ref())),
+    ];
+    headers.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    send(world, line, &headers, body, Some((&world.caller_keys(), "s3"))).expect("the lab answers")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn send(
     world: &World,
+    (method, path): (&str, &str),
     headers: &[(String, String)],
     body: &[u8],
     signer: Option<(&SigningKeys, &str)>,
@@ -52,9 +69,9 @@ fn post(
     let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let mut headers = headers.to_vec();
     if let Some((keys, service)) = signer {
-        headers.extend(sign_request(("POST", "/", ""), &headers.clone(), body, keys, ("us-east-2", service, &stamp)));
+        headers.extend(sign_request((method, path, ""), &headers.clone(), body, keys, ("us-east-2", service, &stamp)));
     }
-    let mut head = format!("POST / HTTP/1.1\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
+    let mut head = format!("{method} {path} HTTP/1.1\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
     for (name, value) in &headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
