@@ -74,6 +74,11 @@ impl Asciicast {
         self.event(elapsed, "r", &format!("{columns}x{rows}"))
     }
 
+    /// Something worth finding again happened: a player can jump there.
+    pub fn marker(&mut self, elapsed: Duration, label: &str) -> String {
+        self.event(elapsed, "m", label)
+    }
+
     /// The end: what still waited, and the exit code.
     pub fn end(&mut self, elapsed: Duration, exit_code: u8) -> String {
         let rest = self.output.rest();
@@ -151,6 +156,7 @@ mod tests {
         );
         assert_eq!(cast.output(Duration::from_millis(1_500), b"a\x1b[0m\r\n"), "[1.500,\"o\",\"a\\u001b[0m\\r\\n\"]\n");
         assert_eq!(cast.resize(Duration::from_millis(1_750), 100, 30), "[0.250,\"r\",\"100x30\"]\n");
+        assert_eq!(cast.marker(Duration::from_millis(1_750), "ls \"a\""), "[0.000,\"m\",\"ls \\\"a\\\"\"]\n");
         assert_eq!(cast.end(Duration::from_secs(2), 7), "[0.250,\"x\",\"7\"]\n");
     }
 

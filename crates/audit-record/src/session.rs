@@ -107,6 +107,10 @@ pub struct SessionEnd {
     /// The recording of the session, when one was made. Absent in lines of earlier programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transcript: Option<Transcript>,
+    /// How many commands a bash in the container marked, by its own claim; an aid, since a user can forge or suppress marks.
+    /// Absent when no shell marked, and in lines of earlier programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commands_marked: Option<u64>,
 }
 
 /// A recording beside the record; the hash chains it to the record.

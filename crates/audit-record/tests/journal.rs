@@ -23,6 +23,7 @@ fn record(id: &str) -> SessionLine {
         output_canonical_bytes: 2,
         output_checkpoints: Vec::new(),
         transcript: None,
+        commands_marked: None,
     }))
 }
 

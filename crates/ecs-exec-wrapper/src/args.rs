@@ -137,6 +137,10 @@ pub(crate) struct Args {
     #[arg(long, env = "ECS_EXEC_TRANSCRIPT_INPUT")]
     pub(crate) transcript_input: bool,
 
+    /// Have a login bash in the container mark each command, for record and transcript. An aid: who types there can undo it.
+    #[arg(long, env = "ECS_EXEC_MARK_COMMANDS")]
+    pub(crate) mark_commands: bool,
+
     /// The Boundary session's id, when the caller knows it.
     #[arg(long, env = "ECS_EXEC_BOUNDARY_SESSION_ID", value_name = "s_…")]
     pub(crate) boundary_session_id: Option<String>,

@@ -24,4 +24,6 @@ pub(crate) struct FileConfig {
     pub(crate) record_bucket: Option<String>,
     /// AWS profile when none is given.
     pub(crate) profile: Option<String>,
+    /// Whether a bash in the container marks its commands.
+    pub(crate) mark_commands: Option<bool>,
 }

@@ -10,11 +10,12 @@
 
 use crate::ending::Reason;
 use crate::escape::{Command, Escapes};
+use crate::marks::{Marks, Said};
 use audit_record::OutputDigest;
 use bytes::Bytes;
 use cli_kit::printable;
 use remote_script::{
-    Exit, InputEncoder, Nonce, PipeDecoder, PipeEncoding, PipeItem, Ready, ScanItem, Scanner, Stream, confirmation,
+    CommandMark, Exit, InputEncoder, Nonce, PipeDecoder, PipeEncoding, PipeItem, Ready, ScanItem, Scanner, Stream, confirmation,
 };
 use ssm_proto::{Counters, Event, GrantedKey, Link, LinkEnd, Now, Transmit};
 use std::collections::VecDeque;
@@ -71,6 +72,8 @@ pub(crate) enum Action {
     Stdout(Bytes),
     /// Write to standard error.
     Stderr(Bytes),
+    /// A command in the container's shell began, or ended otherwise than with 0: what a reader of the recording should find.
+    Marked(String),
     /// The remote side is ready: the terminal is its own from here.
     Ready,
     /// The command has ended: read no more input.
@@ -105,6 +108,8 @@ pub(crate) enum Notice {
     Resumed,
     /// The agent's own words at the end of the handshake.
     Customer(String),
+    /// The shell in the container does not mark its commands.
+    NotMarked,
 }
 
 /// How the conversation ended by itself.
@@ -154,6 +159,7 @@ pub(crate) struct Conversation {
     script_gone: Option<Instant>,
     held_open: bool,
     garbage: u64,
+    marks: Marks,
     actions: VecDeque<Action>,
 }
 
@@ -181,6 +187,7 @@ impl Conversation {
             script_gone: None,
             held_open: false,
             garbage: 0,
+            marks: Marks::default(),
             actions: VecDeque::new(),
         }
     }
@@ -355,6 +362,11 @@ impl Conversation {
         self.garbage
     }
 
+    /// How many commands the shell marked, by its own claim; none if it marks none.
+    pub(crate) fn commands_marked(&self) -> Option<u64> {
+        self.marks.count()
+    }
+
     /// The digest of the output so far.
     pub(crate) fn digest(&self) -> &OutputDigest {
         &self.digest
@@ -451,9 +463,17 @@ impl Conversation {
                 self.ready(now);
             }
             Owned::Output(bytes) => self.show(bytes),
+            Owned::Command(mark) => self.command_mark(&mark),
             Owned::Exit(exit) => self.exit_marker(exit),
             Owned::Confirmed => self.script_gone = Some(now.instant),
         }
+    }
+
+    fn command_mark(&mut self, mark: &CommandMark) {
+        self.actions.extend(self.marks.handle(mark).map(|said| match said {
+            Said::Label(label) => Action::Marked(label),
+            Said::NotMarked => Action::Notice(Notice::NotMarked),
+        }));
     }
 
     fn show(&mut self, bytes: Bytes) {
@@ -534,7 +554,7 @@ impl Conversation {
             match item {
                 Owned::Preface(bytes) => self.keep_preface(&bytes),
                 Owned::Output(bytes) => self.show(bytes),
-                Owned::Ready(_) | Owned::Exit(_) | Owned::Confirmed => {}
+                Owned::Ready(_) | Owned::Command(_) | Owned::Exit(_) | Owned::Confirmed => {}
             }
         }
         let garbage = &mut self.garbage;
@@ -568,6 +588,7 @@ enum Owned {
     Preface(Bytes),
     Ready(Ready),
     Output(Bytes),
+    Command(CommandMark),
     Exit(Exit),
     Confirmed,
 }
@@ -578,6 +599,7 @@ impl From<ScanItem<'_>> for Owned {
             ScanItem::Preface(bytes) => Self::Preface(Bytes::copy_from_slice(bytes)),
             ScanItem::Ready(ready) => Self::Ready(ready),
             ScanItem::Output(bytes) => Self::Output(Bytes::copy_from_slice(bytes)),
+            ScanItem::Command(mark) => Self::Command(mark),
             ScanItem::Exit(exit) => Self::Exit(exit),
             ScanItem::Confirmed => Self::Confirmed,
         }

@@ -101,6 +101,7 @@ impl FileConfig {
             "abac-tag" => &self.abac_tag,
             "record-log-group" => &self.record_log_group,
             "record-bucket" => &self.record_bucket,
+            "mark-commands" => return self.mark_commands.map(|marks| if marks { "true" } else { "false" }),
             _ => return None,
         };
         key.as_deref()

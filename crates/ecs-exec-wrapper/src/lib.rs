@@ -11,6 +11,7 @@ mod conversation;
 mod deadlines;
 mod ending;
 mod escape;
+mod marks;
 mod settings;
 mod task;
 

@@ -38,6 +38,8 @@ pub(crate) struct Policy {
     transcript: Option<Required>,
     /// No session whose Boundary session is not known from Boundary itself.
     boundary_session_id: Option<Required>,
+    /// Commands in a login bash are marked.
+    mark_commands: Option<Required>,
     /// No session without `--reason`.
     reason: Option<Required>,
     /// No `--no-wrap`: the exit code is known.
@@ -109,6 +111,12 @@ impl Policy {
         self.apply_places(settings)?;
         if self.transcript.is_some() {
             settings.transcript.get_or_insert_with(|| PathBuf::from("auto"));
+        }
+        if self.mark_commands.is_some() {
+            if settings.io.no_wrap {
+                return Err(refused("commands are marked (mark_commands): leave out --no-wrap"));
+            }
+            settings.mark_commands = true;
         }
         if self.reason.is_some() && settings.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
             return Err(refused("sessions need a reason (reason): give --reason"));

@@ -393,6 +393,7 @@ impl<'a> Pump<'a> {
                     self.record(|recording| recording.output(&bytes));
                     self.stderr.push(bytes);
                 }
+                Action::Marked(label) => self.record_mark(&label),
                 Action::Ready => self.ready(attention),
                 Action::InputClosed => {
                     if let Some(input) = &mut attention.input {
@@ -414,6 +415,13 @@ impl<'a> Pump<'a> {
     fn record(&mut self, event: impl FnOnce(&mut Recording)) {
         if let Some(recording) = &mut self.recording {
             event(recording);
+        }
+    }
+
+    /// A mark that nobody asked for is a forgery.
+    fn record_mark(&mut self, label: &str) {
+        if self.settings.marks() {
+            self.record(|recording| recording.marker(label));
         }
     }
 
@@ -477,6 +485,11 @@ impl<'a> Pump<'a> {
             Notice::Stalled(since) => format!("no answer from the container for {} s; ~. ends the session", since.as_secs()),
             Notice::Resumed => "the container answers again".to_owned(),
             Notice::Customer(text) => text.clone(),
+            Notice::NotMarked if !self.settings.marks() => return,
+            Notice::NotMarked => {
+                "commands are not marked: the shell is no bash of version 4.4 or later, or does not let its prompt be changed"
+                    .to_owned()
+            }
         };
         self.tell_text(&text);
     }

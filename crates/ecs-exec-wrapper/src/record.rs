@@ -61,6 +61,8 @@ pub(crate) struct Facts {
     pub(crate) digest: OutputDigestFacts,
     /// The recording.
     pub(crate) transcript: Option<Transcript>,
+    /// How many commands were marked, when a shell marked any.
+    pub(crate) commands_marked: Option<u64>,
 }
 
 /// A digest that is done.
@@ -88,6 +90,7 @@ impl Facts {
             counters: Counters::default(),
             digest: OutputDigestFacts::from(&OutputDigest::default()),
             transcript: None,
+            commands_marked: None,
         }
     }
 }
@@ -204,6 +207,7 @@ impl Recorder {
             output_canonical_bytes: facts.digest.canonical_bytes,
             output_checkpoints: facts.digest.checkpoints.clone(),
             transcript: facts.transcript.clone(),
+            commands_marked: facts.commands_marked,
         };
         journal.append(SessionLine::SessionEnd(Box::new(end))).map(Some).map_err(|error| chain_text(&error))
     }

@@ -81,7 +81,7 @@ impl Resuming<'_> {
         let mut pause = FIRST_PAUSE;
         let mut told = Instant::now();
         loop {
-            let outcome = match pump.away(attention, self.once(first.take())).await {
+            let outcome = match pump.away(attention, self.once(&mut first)).await {
                 Ok(outcome) => outcome,
                 Err(end) => return Some(end),
             };
@@ -140,14 +140,14 @@ impl Resuming<'_> {
         }
     }
 
-    /// One try. The first one gives Boundary its time between AWS's word and the dial: a denial is known at once.
-    async fn once(&self, first: Option<(&Loss, Instant)>) -> Try {
+    /// One try. The first one that AWS answers gives Boundary its time between AWS's word and the dial: a denial is known at once.
+    async fn once(&self, first: &mut Option<(&Loss, Instant)>) -> Try {
         let mut asked = Instant::now();
         let mut session = match self.ask().await {
             Ok(session) => session,
             Err(end) => return end,
         };
-        if let Some((loss, until)) = first {
+        if let Some((loss, until)) = first.take() {
             self.boundary_may_be_tried(loss, until).await;
         }
         if asked.elapsed() > TOKEN_FRESH_FOR {

@@ -215,6 +215,7 @@ async fn session(
     let (ending, remote_end) = settling.settle(&mut pump, end, &mut attention).await;
     facts.remote_end = remote_end;
     facts.counters = pump.conversation.counters();
+    facts.commands_marked = pump.conversation.commands_marked().filter(|_| settings.marks());
     facts.digest = OutputDigestFacts::from(pump.conversation.digest());
     facts.transcript = pump.recording.take().map(|recording| recording.end(ending.exit_code));
     if facts.transcript.as_ref().is_some_and(|transcript| !transcript.complete) {
@@ -376,6 +377,7 @@ fn command_line(settings: &Settings, nonce: &Nonce) -> Result<String, Ending> {
         env: settings.variables.clone(),
         boundary_session_id: settings.boundary.id.as_ref().map(ToString::to_string),
         program: settings.program.clone(),
+        mark_commands: settings.marks(),
     };
     launch.command_line().map_err(|error| Ending::failed(Reason::Usage, format!("failed to {}", chain_text(&error))))
 }
@@ -430,6 +432,9 @@ fn introduce(settings: &Settings, resolved: &Resolved, rights: &Rights, say: Say
     }
     if settings.route.as_str() == "direct" {
         say.status("going around Boundary (--via direct): it neither sees nor cuts this session");
+    }
+    if settings.mark_commands && !settings.marks() {
+        say.status("commands are not marked: only a login shell on a terminal marks them (--mark-commands)");
     }
     if rights.is_resume_denied() {
         say.status("your role may not resume sessions (ssm:ResumeSession): this one ends at the service's hourly close, or with any lost connection");

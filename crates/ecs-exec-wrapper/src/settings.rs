@@ -77,6 +77,8 @@ pub(crate) struct Settings {
     pub(crate) transcript: Option<PathBuf>,
     /// Whether typed bytes are recorded too.
     pub(crate) transcript_input: bool,
+    /// Whether commands should be marked; see [`Settings::marks`].
+    pub(crate) mark_commands: bool,
     /// What encryption is acceptable.
     pub(crate) encryption: Encryption,
     /// Authorities to trust.
@@ -93,6 +95,13 @@ pub(crate) struct Settings {
     pub(crate) connect: Option<String>,
     /// The controller, when a token is at hand.
     pub(crate) controller: Option<Controller>,
+}
+
+impl Settings {
+    /// Whether commands are to be marked and can be: only in a login shell on a terminal.
+    pub(crate) fn marks(&self) -> bool {
+        self.mark_commands && self.io.tty && !self.io.no_wrap && self.program == Program::LoginShell
+    }
 }
 
 /// How the task is chosen.
@@ -310,6 +319,9 @@ pub(crate) fn settle_settings(
     if args.no_wrap && args.pipe_encoding == PipeEncoding::Base64 && args.no_tty {
         return Err(SettingsError::NoWrap("-T with --pipe-encoding base64"));
     }
+    if args.no_wrap && args.typed.has("--mark-commands") {
+        return Err(SettingsError::NoWrap("--mark-commands"));
+    }
     let assume_role = args.assume_role.or_else(|| files.value(|f| f.assume_role.clone())).filter(|role| !role.is_empty());
     if args.typed.has("--assume-role-plain") && assume_role.is_none() {
         return Err(SettingsError::PlainWithoutRole);
@@ -354,6 +366,7 @@ pub(crate) fn settle_settings(
         record_places,
         transcript: args.transcript,
         transcript_input: args.transcript_input,
+        mark_commands: args.mark_commands || files.value(|f| f.mark_commands).unwrap_or(false),
         encryption: args.encryption,
         ca_file: args.ca_file,
         stream_hosts: args.allow_stream_host,
@@ -667,6 +680,16 @@ mod tests {
         assert_eq!(both, ["/links", "s3://abc/x"]);
         assert!(matches!(places(&["--record-bucket", "abc"]), Err(SettingsError::Place("--record-bucket", _))));
         assert!(matches!(places(&["--record-log-group", "s3://abc"]), Err(SettingsError::Place("--record-log-group", _))));
+    }
+
+    #[test]
+    fn only_a_login_shell_on_a_terminal_marks_its_commands() {
+        assert!(settled(&["dev", ID, "--mark-commands"]).unwrap().marks());
+        for given in [&["-T"][..], &["--", "bash"]] {
+            assert!(!settled(&[&["dev", ID, "--mark-commands"], given].concat()).unwrap().marks(), "{given:?}");
+        }
+        assert!(!settled(&["dev", ID]).unwrap().marks());
+        assert!(matches!(settled(&["dev", ID, "--mark-commands", "--no-wrap"]), Err(SettingsError::NoWrap(_))));
     }
 
     #[test]

@@ -95,6 +95,12 @@ impl Recording {
         self.keep(&line);
     }
 
+    /// A command was marked.
+    pub(crate) fn marker(&mut self, label: &str) {
+        let line = self.cast.marker(self.began.elapsed(), label);
+        self.keep(&line);
+    }
+
     /// Writes what was joined.
     pub(crate) fn flush(&mut self) {
         if self.complete && !self.buffer.is_empty() {

@@ -106,6 +106,7 @@ struct State {
     accept_unsigned: bool,
     worker: WorkerMode,
     api: ApiFaults,
+    subnet_is_isolated: bool,
 }
 
 /// The switches of one world.
@@ -130,6 +131,7 @@ impl Faults {
             accept_unsigned,
             worker: WorkerMode::Open,
             api: ApiFaults::default(),
+            subnet_is_isolated: false,
         };
         Self { state: Mutex::new(state), orders: broadcast::Sender::new(64) }
     }
@@ -229,6 +231,11 @@ impl Faults {
         self.state().api.log_rejections.push(field);
     }
 
+    /// Has EC2 describe the tasks' subnet without an endpoint for ssmmessages and without a route out of its VPC.
+    pub fn isolate_subnet(&self) {
+        self.state().subnet_is_isolated = true;
+    }
+
     /// Makes the worker refuse new connections, by RST before the first byte; live ones stay. A worker of Boundary's sessions
     /// refuses with its own words after the handshake, and the session stays as it is.
     pub fn worker_refuses(&self) {
@@ -268,6 +275,10 @@ impl Faults {
 
     pub(crate) fn worker_mode(&self) -> WorkerMode {
         self.state().worker
+    }
+
+    pub(crate) fn subnet_is_isolated(&self) -> bool {
+        self.state().subnet_is_isolated
     }
 
     pub(crate) fn unsigned_accepted(&self) -> bool {

@@ -12,6 +12,8 @@ use crate::random;
 pub(crate) const ACCOUNT: &str = "123456789012";
 /// The region of every world.
 pub(crate) const REGION: &str = "us-east-2";
+/// The subnet of all tasks.
+pub(crate) const SUBNET: &str = "subnet-0a0a0a0a0a0a0a0a0";
 /// The ECS cluster of every world, also the family of its base task definition.
 pub(crate) const CLUSTER: &str = "rosa-boundary-dev";
 
@@ -162,6 +164,10 @@ impl TaskView {
             "overrides": {"containerOverrides": [], "inferenceAcceleratorOverrides": []},
             "version": 3,
             "tags": [],
+            "attachments": [{"id": "0e0", "type": "ElasticNetworkInterface", "status": "ATTACHED", "details": [
+                {"name": "subnetId", "value": SUBNET}, {"name": "networkInterfaceId", "value": "eni-0a0a0a0a0a0a0a0a0"},
+                {"name": "privateIPv4Address", "value": "10.0.1.10"},
+            ]}],
         });
         if with_tags {
             task["tags"] = self.tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();

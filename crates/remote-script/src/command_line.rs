@@ -5,6 +5,7 @@
 
 use thiserror::Error;
 
+use crate::marks::marking_shell;
 use crate::nonce::Nonce;
 use crate::quoting::quote;
 use crate::script::script_text;
@@ -68,6 +69,8 @@ pub struct Launch {
     pub boundary_session_id: Option<String>,
     /// What to run.
     pub program: Program,
+    /// Whether a login shell on the terminal is to mark the commands that are typed in it; a bash can.
+    pub mark_commands: bool,
 }
 
 /// Says why no command text could be made.
@@ -128,7 +131,8 @@ impl Launch {
     /// Returns the command text for ExecuteCommand.
     ///
     /// `[env BOUNDARY_SESSION_ID=… NAME=VALUE …] sh -c SCRIPT ecs-exec NONCE MODE USER [ARGV…]`, quoted so that
-    /// `split_like_agent` gives exactly these words. It begins with `env` when an id or a variable is given.
+    /// `split_like_agent` gives exactly these words. It begins with `env` when an id or a variable is given. With marks
+    /// the login shell is one more constant text, `sh -c TEXT ecs-exec NONCE RC`, in the place of ARGV.
     ///
     /// # Errors
     /// See [`CommandLineError`]; nothing that was given is ever changed or left out.
@@ -179,7 +183,8 @@ impl Launch {
 
     fn argv(&self, after_env: bool) -> Result<Vec<String>, CommandLineError> {
         let Program::Argv(argv) = &self.program else {
-            return Ok(Vec::new());
+            let marked = self.mark_commands && self.mode == Mode::Terminal;
+            return Ok(if marked { marking_shell(&self.nonce) } else { Vec::new() });
         };
         let program = argv.first().cloned().unwrap_or_default();
         let is_assignment = self.mode == Mode::NoWrap && after_env && program.contains('=');
@@ -254,7 +259,15 @@ mod tests {
         } else {
             Program::Argv(argv.iter().map(|word| (*word).to_owned()).collect())
         };
-        Launch { nonce: Nonce::new([7; 16]), mode, user: "root".to_owned(), env: Vec::new(), boundary_session_id: None, program }
+        Launch {
+            nonce: Nonce::new([7; 16]),
+            mode,
+            user: "root".to_owned(),
+            env: Vec::new(),
+            boundary_session_id: None,
+            program,
+            mark_commands: false,
+        }
     }
 
     fn words(launch: &Launch) -> Vec<String> {
@@ -291,6 +304,22 @@ mod tests {
         assert_eq!(words(&launch(Mode::Pipes(PipeEncoding::Base64), &[]))[0], "sh");
         assert_eq!(words(&launch(Mode::NoWrap, &["/app", "-v", "a=b"])), ["/app", "-v", "a=b"]);
         assert_eq!(words(&launch(Mode::NoWrap, &[])), ["sh", "-l"]);
+    }
+
+    #[test]
+    fn only_a_login_shell_on_a_terminal_marks() {
+        for (mode, argv, marks) in [
+            (Mode::Terminal, &[][..], true),
+            (Mode::Terminal, &["bash"], false),
+            (Mode::Pipes(PipeEncoding::Base64), &[], false),
+            (Mode::NoWrap, &[], false),
+        ] {
+            let mut launch = launch(mode, argv);
+            let plain = words(&launch);
+            launch.mark_commands = true;
+            assert_eq!(words(&launch) != plain, marks, "{mode:?} {argv:?}");
+            assert!(words(&launch).starts_with(&plain));
+        }
     }
 
     #[test]

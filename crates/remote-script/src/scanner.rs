@@ -5,13 +5,14 @@
 //! A mark is `ESC ] 7337 ; ecs-exec ; NONCE ; BODY BEL` and the padding `ESC [ 0 m`: pure ASCII, nothing to see on
 //! a terminal, and four bytes long after BEL because the agent may hold back the last three.
 
+use crate::marks::{self, CommandMark};
 use crate::nonce::Nonce;
 
 const BEL: u8 = 0x07;
 const ESC: u8 = 0x1b;
 const PADDING: &[u8] = b"\x1b[0m";
-/// More than the longest body, the list of missing tools.
-const MAX_BODY: usize = 256;
+/// More than the longest body: the text of a command, 2048 bytes as `%XX`.
+const MAX_BODY: usize = 3 * 2048 + 256;
 
 /// Tells what one stretch of the remote stream is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum ScanItem<'a> {
     Ready(Ready),
     /// The program's bytes, untouched.
     Output(&'a [u8]),
+    /// The shell says something about its commands.
+    Command(CommandMark),
     /// The program ended: confirm when all messages so far are received and acknowledged. No output follows.
     Exit(Exit),
     /// The script has read the confirmation and exits. The agent ends the session only when nobody holds the terminal
@@ -168,8 +171,9 @@ impl Scanner {
                 self.phase = Phase::Confirmed;
                 out(ScanItem::Confirmed);
             }
+            (Mark::Command(mark), Phase::Running) => out(ScanItem::Command(mark)),
             // Out of turn: the script never prints such a mark, so it is a forgery and no one is to see it.
-            (Mark::Ready(_) | Mark::Exit(_) | Mark::Confirmed, _) => {}
+            (Mark::Ready(_) | Mark::Command(_) | Mark::Exit(_) | Mark::Confirmed, _) => {}
         }
     }
 
@@ -204,6 +208,7 @@ impl Scanner {
 /// One mark's meaning.
 enum Mark {
     Ready(Ready),
+    Command(CommandMark),
     Exit(Exit),
     Confirmed,
 }
@@ -216,7 +221,7 @@ impl Mark {
             "ready" => Some(Self::Ready(parse_ready(rest)?)),
             "exit" => Some(Self::Exit(parse_exit(rest)?)),
             "confirmed" => rest.is_empty().then_some(Self::Confirmed),
-            _ => None,
+            _ => marks::parse(kind, rest).map(Self::Command),
         }
     }
 }
@@ -267,6 +272,7 @@ mod tests {
         preface: Vec<u8>,
         ready: Option<Ready>,
         output: Vec<u8>,
+        commands: Vec<CommandMark>,
         exit: Option<Exit>,
         confirmed: bool,
     }
@@ -277,6 +283,7 @@ mod tests {
         let mut take = |item: ScanItem<'_>| match item {
             ScanItem::Preface(bytes) => seen.preface.extend_from_slice(bytes),
             ScanItem::Output(bytes) => seen.output.extend_from_slice(bytes),
+            ScanItem::Command(mark) => seen.commands.push(mark),
             ScanItem::Ready(ready) => assert!(seen.ready.replace(ready).is_none()),
             ScanItem::Exit(exit) => assert!(seen.exit.replace(exit).is_none()),
             ScanItem::Confirmed => assert!(!std::mem::replace(&mut seen.confirmed, true)),
@@ -334,7 +341,7 @@ mod tests {
             mark("exit;1;because"),
             mark("ready"),
             mark("other;1"),
-            mark(&"exit;1".repeat(60)),
+            mark(&"exit;1".repeat(2000)),
             mark("exit;\n1"),
             mark("exit;1")[..30].to_vec(),
         ] {
@@ -361,6 +368,22 @@ mod tests {
             let seen = scan(&[&mark(&format!("exit;126;{word}"))]);
             assert_eq!(seen.exit, Some(Exit { code: 126, refusal: Some(refusal) }));
         }
+    }
+
+    #[test]
+    fn commands_are_told_in_their_place_and_never_shown() {
+        let command = mark("command;2;ls");
+        let bytes = stream(&[&mark(READY), b"$ ", &command, b"a\n", &mark("done;3")]);
+        let whole = scan(&[&bytes]);
+        let began = CommandMark::Began(marks::CommandText { bytes: Some(b"ls".to_vec()), cut: false });
+        assert_eq!(whole.commands, [began, CommandMark::Ended(3)]);
+        assert_eq!(whole.output, b"$ a\n");
+        for cut in 0..=bytes.len() {
+            assert_eq!(scan(&[&bytes[..cut], &bytes[cut..]]), whole, "cut at {cut}");
+        }
+        let forged = String::from_utf8(command.clone()).expect("ascii").replace("abab", "abac");
+        let seen = scan(&[&command, &mark(READY), forged.as_bytes(), &mark("exit;0"), &command]);
+        assert_eq!((seen.output.as_slice(), seen.commands.len()), (forged.as_bytes(), 0));
     }
 
     #[test]

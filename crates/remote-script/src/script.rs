@@ -17,7 +17,7 @@ pub fn script_text() -> &'static str {
 }
 
 /// Leaves out comment lines and blank ones, trims the others and joins them with a blank.
-fn one_line(source: &str) -> String {
+pub(crate) fn one_line(source: &str) -> String {
     let lines = source.lines().map(str::trim);
     let kept: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     kept.join(" ")

@@ -287,6 +287,41 @@ fn pipes_carry_two_streams_and_nothing_else() {
 }
 
 #[test]
+fn marked_commands_are_counted_and_never_shown() {
+    let mut scene = Scene::terminal();
+    scene.ready();
+    scene.output(&[mark("done;0"), b"$ ".to_vec(), mark("command;2;ls")].concat());
+    assert_eq!(scene.conversation.commands_marked(), None, "nobody said that commands are marked");
+    scene.actions();
+    scene.output(&[mark("marking;on"), mark("done;0"), b"$ ".to_vec()].concat());
+    let command = mark("command;5;ls%0a%1b");
+    scene.output(&command[..9]);
+    scene.output(&[&command[9..], b"a\r\n", &mark("done;2"), &mark("done;2")].concat());
+    scene.output(&mark("command;;"));
+    let (mut shown, mut labels) = (Vec::new(), Vec::new());
+    for action in scene.actions() {
+        match action {
+            Action::Stdout(bytes) => shown.extend_from_slice(&bytes),
+            Action::Marked(label) => labels.push(label),
+            _ => {}
+        }
+    }
+    assert_eq!(shown, b"$ a\r\n");
+    assert!(labels[0].starts_with("ls") && labels[0].ends_with('…') && !labels[0].contains(['\n', '\u{1b}']), "{labels:?}");
+    assert_eq!(labels[1..], ["(ended with 2)", "(not in the shell's history)"]);
+    assert_eq!(scene.conversation.commands_marked(), Some(2));
+}
+
+#[test]
+fn a_shell_that_does_not_mark_is_told() {
+    let mut scene = Scene::terminal();
+    scene.ready();
+    scene.output(&mark("marking;off"));
+    assert!(scene.actions().iter().any(|action| matches!(action, Action::Notice(Notice::NotMarked))));
+    assert_eq!(scene.conversation.commands_marked(), None);
+}
+
+#[test]
 fn a_late_shell_is_told_once() {
     let mut scene = Scene::terminal();
     scene.pass(READY_NOTICE_AFTER);

@@ -7,6 +7,7 @@ use super::check::{Check, Reading};
 use super::cluster::{self, ClusterFacts};
 use super::depends_on;
 use super::legs;
+use super::network::{self, NetworkFacts};
 use super::permissions::{self, PermissionFacts};
 use super::query::QueryClient;
 use super::task::{self, TaskFacts, TaskReading};
@@ -26,6 +27,8 @@ pub(super) struct Asked {
     task: Option<TaskReading>,
     /// The cluster's name with the answer; `None` when no cluster is named.
     cluster: Option<(String, Reading<Option<ClusterFacts>>)>,
+    /// `None` when the task has no network interface of its own.
+    network: Option<Reading<NetworkFacts>>,
     /// `None` when no task is named.
     permissions: Option<Reading<PermissionFacts>>,
 }
@@ -40,11 +43,14 @@ impl Asked {
         let (caller, chain) = tokio::join!(caller::gather(aws, query.as_ref(), facts), legs::gather(&of_chain));
         let is_known = caller.arn().is_some();
         let (task, cluster) = tokio::join!(task_of(settings, aws, is_known), cluster_of(settings, aws, is_known));
-        let permissions = match &task {
-            Some(task) => Some(permissions_of(settings, query.as_ref(), caller.arn(), task, cluster.as_ref()).await),
-            None => None,
+        let permissions = async {
+            match &task {
+                Some(task) => Some(permissions_of(settings, query.as_ref(), caller.arn(), task, cluster.as_ref()).await),
+                None => None,
+            }
         };
-        Self { caller, chain, task, cluster, permissions }
+        let (permissions, network) = tokio::join!(permissions, network_of(query.as_ref(), task.as_ref()));
+        Self { caller, chain, task, cluster, network, permissions }
     }
 
     /// What the answers add up to.
@@ -54,6 +60,7 @@ impl Asked {
         let mut checks = caller::checks(&self.caller, wanted, now);
         checks.extend(legs::checks(&self.chain, self.caller.arn().is_some()));
         checks.extend(self.task.iter().flat_map(|task| task_checks::checks(task, settings, now)));
+        checks.extend(self.task().map(|_| network::check(self.network.as_ref())));
         checks.extend(self.cluster.iter().flat_map(|(name, facts)| cluster::checks(name, facts, settings.encryption)));
         checks.extend(self.permissions.iter().flat_map(permissions::checks));
         checks
@@ -104,6 +111,16 @@ async fn permissions_of(
     };
     let container = task.container(settings).map(|container| container.name.as_str());
     Ok(permissions::gather(query, caller_arn, task, container, &cluster, &settings.record_places).await)
+}
+
+async fn network_of(query: Option<&Reading<QueryClient>>, task: Option<&TaskReading>) -> Option<Reading<NetworkFacts>> {
+    let Some(TaskReading::Found(task)) = task else { return None };
+    let interface = task.interface.as_ref()?;
+    Some(match query {
+        Some(Ok(query)) => network::gather(query, interface, task.view.arn.account()).await,
+        Some(Err(unread)) => Err(unread.clone()),
+        None => Err(depends_on("the caller")),
+    })
 }
 
 /// The ECS cluster's name, from the task's ARN or as given.

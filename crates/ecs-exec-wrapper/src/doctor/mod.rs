@@ -14,6 +14,7 @@ mod cloud;
 mod cluster;
 mod legs;
 mod local;
+mod network;
 mod permissions;
 mod query;
 mod questions;

@@ -20,6 +20,8 @@ pub(super) enum Service {
     Sts,
     /// What policies say.
     Iam,
+    /// What a network is made of.
+    Ec2,
 }
 
 /// Asks; cheap to clone.
@@ -87,6 +89,7 @@ impl Service {
         match self {
             Self::Sts => "sts",
             Self::Iam => "iam",
+            Self::Ec2 => "ec2",
         }
     }
 
@@ -95,6 +98,7 @@ impl Service {
         match self {
             Self::Sts => "2011-06-15",
             Self::Iam => "2010-05-08",
+            Self::Ec2 => "2016-11-15",
         }
     }
 
@@ -112,14 +116,14 @@ impl Service {
             (Self::Iam, "aws") => format!("https://{name}.amazonaws.com/"),
             (Self::Iam, "aws-us-gov") => "https://iam.us-gov.amazonaws.com/".to_owned(),
             (Self::Iam, _) => "https://iam.cn-north-1.amazonaws.com.cn/".to_owned(),
-            (Self::Sts, "aws-cn") => format!("https://sts.{region}.amazonaws.com.cn/"),
-            (Self::Sts, _) => format!("https://{name}.{region}.amazonaws.com/"),
+            (Self::Sts | Self::Ec2, "aws-cn") => format!("https://{}.{region}.amazonaws.com.cn/", self.word()),
+            (Self::Sts | Self::Ec2, _) => format!("https://{name}.{region}.amazonaws.com/"),
         }
     }
 
     fn signing_region(self, region: &str) -> String {
         match (self, partition(region)) {
-            (Self::Sts, _) => region.to_owned(),
+            (Self::Sts | Self::Ec2, _) => region.to_owned(),
             (Self::Iam, "aws") => "us-east-1".to_owned(),
             (Self::Iam, "aws-us-gov") => "us-gov-west-1".to_owned(),
             (Self::Iam, _) => "cn-north-1".to_owned(),
@@ -196,6 +200,7 @@ mod tests {
         assert_eq!(Service::Iam.endpoint("us-east-2", none), "https://iam.amazonaws.com/");
         assert_eq!(Service::Iam.endpoint("us-gov-west-1", none), "https://iam.us-gov.amazonaws.com/");
         assert_eq!(Service::Sts.endpoint("cn-north-1", none), "https://sts.cn-north-1.amazonaws.com.cn/");
+        assert_eq!(Service::Ec2.endpoint("us-gov-west-1", none), "https://ec2.us-gov-west-1.amazonaws.com/");
         let set = |name: &str| match name {
             "AWS_ENDPOINT_URL" => Some("http://127.0.0.1:1".to_owned()),
             "AWS_ENDPOINT_URL_IAM" => Some("http://127.0.0.1:2/".to_owned()),

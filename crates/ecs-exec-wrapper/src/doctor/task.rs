@@ -1,6 +1,7 @@
 //! The facts of a task: as ECS describes it, and its definition. [`super::task_checks`] judges them.
 
 use super::check::{Reading, Unread};
+use super::network::Interface;
 use crate::ecs::Services;
 use crate::ending::Reason;
 use crate::resolve::first_look;
@@ -33,6 +34,8 @@ pub(super) struct TaskFacts {
     pub(super) platform_family: String,
     /// The container agent's version on an instance.
     pub(super) agent_version: Option<Reading<String>>,
+    /// Its own network interface; none where it uses its instance's.
+    pub(super) interface: Option<Interface>,
     /// The task role of the overrides, which replaces the definition's.
     pub(super) role_override: Option<String>,
     /// Names of the variables of the overrides, by container.
@@ -123,10 +126,17 @@ async fn facts(client: &aws_sdk_ecs::Client, view: TaskView, task: &Task) -> Tas
         platform_version: task.platform_version().map(str::to_owned),
         platform_family: task.platform_family().unwrap_or_default().to_owned(),
         agent_version,
+        interface: interface(task),
         role_override: overrides.and_then(|overrides| overrides.task_role_arn()).map(str::to_owned),
         variable_overrides: variables.collect(),
         definition,
     }
+}
+
+fn interface(task: &Task) -> Option<Interface> {
+    let details = task.attachments().iter().find(|attachment| attachment.r#type() == Some("ElasticNetworkInterface"))?.details();
+    let detail = |name: &str| details.iter().find(|pair| pair.name() == Some(name)).and_then(|pair| pair.value());
+    Some(Interface { subnet_id: detail("subnetId")?.to_owned(), interface_id: detail("networkInterfaceId").map(str::to_owned) })
 }
 
 async fn definition(client: &aws_sdk_ecs::Client, task: &Task) -> Reading<DefinitionFacts> {

@@ -300,6 +300,7 @@ mod tests {
             platform_version: Some("1.4.0".to_owned()),
             platform_family: "Linux".to_owned(),
             agent_version: None,
+            interface: None,
             role_override: None,
             variable_overrides: Vec::new(),
             definition: Ok(DefinitionFacts {

@@ -84,7 +84,16 @@ fn all_is_well_for_a_caller_who_may_do_everything() {
     for id in ["task-found", "task-running", "exec-enabled", "container", "agent", "sidecars", "platform", "task-role"] {
         assert_eq!(report.verdict(id), "ok", "{:#}", report.document);
     }
-    for id in ["read-only-root", "aws-environment", "init-process", "pid-mode", "deadline", "cluster-found", "cluster-key"] {
+    for id in [
+        "read-only-root",
+        "aws-environment",
+        "init-process",
+        "pid-mode",
+        "deadline",
+        "cluster-found",
+        "cluster-key",
+        "agent-route",
+    ] {
         assert_eq!(report.verdict(id), "ok", "{:#}", report.document);
     }
     for id in
@@ -271,6 +280,22 @@ fn an_agent_that_stopped_fails() {
     setting.world.set_task(&setting.task_id(), |task| task.containers[0].agent_status = Some("STOPPED".to_owned()));
     let report = examined(&setting, &[]);
     assert_eq!((report.such("failed"), report.code), (vec!["agent"], Some(255)));
+}
+
+#[test]
+fn a_subnet_without_a_way_to_aws_fails_and_one_that_may_not_be_described_is_unknown() {
+    let setting = Setting::granted();
+    setting.world.faults().isolate_subnet();
+    let report = examined(&setting, &[]);
+    assert_eq!((report.such("failed"), report.code), (vec!["agent-route"], Some(255)));
+    let what = report.check("agent-route")["what"].as_str().unwrap();
+    assert!(what.contains("vpc-0b") && what.contains("subnet-0a"), "{what}");
+    for action in ["ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints", "ec2:DescribeSubnets"] {
+        setting.world.deny(&[action]);
+        let report = examined(&setting, &[]);
+        assert_eq!((report.verdict("agent-route"), report.code), ("unknown", Some(0)));
+        assert!(report.check("agent-route")["remedy"].as_str().unwrap().contains(action), "{:#}", report.check("agent-route"));
+    }
 }
 
 #[test]

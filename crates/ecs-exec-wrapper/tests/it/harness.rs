@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 /// Generous: a watchdog, not an expectation.
@@ -185,6 +185,11 @@ impl OnTerminal {
         String::from_utf8_lossy(&self.seen.lock().unwrap()).into_owned()
     }
 
+    /// How many bytes the screen got so far.
+    pub(crate) fn seen_bytes(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
     /// Waits until the screen got this text.
     #[track_caller]
     pub(crate) fn expect(&self, text: &str) {
@@ -203,6 +208,14 @@ impl OnTerminal {
 
     pub(crate) fn type_in(&self, text: &str) {
         (&*self.pty).write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Types what is sent, on a thread of its own: a terminal that nobody reads takes no more, for ever.
+    pub(crate) fn typist(&self) -> mpsc::Sender<Vec<u8>> {
+        let (sender, texts) = mpsc::channel::<Vec<u8>>();
+        let pty = Arc::clone(&self.pty);
+        std::thread::spawn(move || texts.iter().all(|text| (&*pty).write_all(&text).is_ok()));
+        sender
     }
 
     pub(crate) fn resize(&self, columns: u16, rows: u16) {

@@ -164,3 +164,42 @@ fn a_transcript_is_a_recording_chained_to_the_record() {
     assert_eq!(of("x"), ["7"]);
     assert!(of("i").is_empty(), "input was recorded without being asked for");
 }
+
+#[test]
+fn commands_of_a_login_bash_are_marked_in_record_and_transcript_and_not_on_the_screen() {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap();
+    if !user.shell.ends_with("bash") {
+        eprintln!("skipped: the shell of {} is no bash", user.name);
+        return;
+    }
+    let setting = Setting::rosa();
+    let mut shell = crate::harness::OnTerminal::wrapper(&setting, &["--mark-commands", "--transcript", "auto"]);
+    shell.type_in("HISTFILE= PS1='ma''rk> '\r");
+    for (line, prompts) in
+        [("echo o''ne; false\r", 1), ("printf '\\033]7337;ecs-exec;%032d;command;2;ls\\007' 7\r", 2), ("exit 3\r", 3)]
+    {
+        shell.expect_count("mark> ", prompts);
+        shell.type_in(line);
+    }
+    assert_eq!(shell.exit_code(), Some(3), "{}", shell.seen());
+    let seen = shell.seen();
+    let forged = format!("\u{1b}]7337;ecs-exec;{:032};command;2;ls\u{7}", 7);
+    assert!(seen.contains("one\r\n") && seen.contains(&forged), "{seen:?}");
+    assert_eq!(seen.matches("\u{1b}]7337").count(), 1, "a mark on the screen: {seen:?}");
+
+    let lines = records(&setting.journal_file());
+    let Some(SessionLine::SessionEnd(end)) = lines.last() else { panic!("{lines:?}") };
+    assert_eq!(end.commands_marked, Some(4));
+    let logged = setting.world.transcript(end.ssm_session_id.as_deref().unwrap()).unwrap();
+    assert!(String::from_utf8_lossy(&logged).contains(";command;6;exit 3\u{7}"));
+    let mut digest = audit_record::OutputDigest::default();
+    digest.update(&logged);
+    assert_eq!(end.output_sha256, digest.sha256(), "the marks are in the agent's log and not in the digest");
+
+    let cast = std::fs::read_to_string(&end.transcript.as_ref().unwrap().file).unwrap();
+    let events: Vec<(f64, String, String)> = cast.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |code: &str| events.iter().filter(|event| event.1 == code).map(|event| event.2.as_str()).collect::<Vec<_>>();
+    assert_eq!(of("m")[1..3], ["echo o''ne; false", "(ended with 1)"]);
+    assert_eq!(of("m").last(), Some(&"exit 3"));
+    assert_eq!(of("o").concat().matches("7337;ecs-exec").count(), 2, "the typed text and what it printed, no mark: {cast}");
+}

@@ -2,6 +2,7 @@
 
 use crate::harness::{OnTerminal, Setting};
 use lab::{Cut, JournalEntry, Profile, WorldOptions};
+use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ fn output_and_input_survive_cuts_of_every_kind() {
     let mut child = command.env(name, value).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let sent = bytes.clone();
-    let feeder = std::thread::spawn(move || std::io::Write::write_all(&mut stdin, &sent));
+    let feeder = std::thread::spawn(move || stdin.write_all(&sent));
     assert!(setting.wait_for(|journal| journal.iter().any(|entry| matches!(entry, JournalEntry::ChildStarted { .. }))));
     let world = &setting.world;
     let output = std::thread::scope(|scope| {
@@ -170,4 +171,122 @@ fn a_session_that_aws_has_ended_is_named_so() {
     setting.world.faults().worker_opens();
     assert_eq!(shell.exit_code(), Some(255));
     assert!(shell.seen().contains("[session-timed-out]"), "{}", shell.seen());
+}
+
+/// How much is typed or piped in while the way is gone.
+const INPUT: usize = 1_000_000;
+
+/// Prints numbers of seven digits, five megabytes of them, over some seconds, so that a cut falls into the middle.
+const FIVE_MEGABYTES: &str = "i=100; while [ $i -lt 163 ]; do seq ${i}0000 ${i}9999; sleep 0.03; i=$((i+1)); done";
+
+fn five_megabytes() -> String {
+    (1_000_000..1_630_000).map(|n| format!("{n}\n")).collect()
+}
+
+/// Bytes that a terminal in raw mode carries as they are, without any two neighbourhoods alike, and without our escape.
+fn input() -> Vec<u8> {
+    let words = (0..).map(|n: u32| format!("{:x}.", n.wrapping_mul(2_654_435_761)));
+    words.flat_map(String::into_bytes).take(INPUT).collect()
+}
+
+/// Neither AWS nor the worker can be reached for so long; the worker comes back only when AWS has answered.
+fn outage(setting: &Setting, length: Duration) {
+    let faults = setting.world.faults();
+    faults.lose_answers("ssm:ResumeSession", u32::MAX);
+    faults.close_worker_listener();
+    faults.cut(Cut::Rst);
+    std::thread::sleep(length);
+    faults.lose_answers("ssm:ResumeSession", 0);
+    let lost = tries(setting);
+    until("an answer", || tries(setting) > lost);
+    std::thread::sleep(Duration::from_millis(500));
+    faults.worker_opens();
+}
+
+fn tries(setting: &Setting) -> usize {
+    setting.count(|entry| matches!(entry, JournalEntry::ApiCall { action, .. } if action == "ssm:ResumeSession"))
+}
+
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let limit = std::time::Instant::now() + crate::harness::PATIENCE;
+    while !holds() {
+        assert!(std::time::Instant::now() < limit, "waited for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn assert_same(what: &str, got: &[u8], expected: &[u8]) {
+    let (got_sha256, expected_sha256) = (audit_record::sha256_hex(got), audit_record::sha256_hex(expected));
+    assert_eq!(got_sha256, expected_sha256, "{what}: {} of {} bytes", got.len(), expected.len());
+}
+
+fn pipes_survive_an_outage_of(length: Duration) {
+    let setting = setting();
+    let script = format!("({FIVE_MEGABYTES}) & sha256sum >&2; wait; exit 5");
+    let mut command = setting.wrapper(&["-q", "--", "sh", "-c", &script]);
+    let (name, value) = token(&setting);
+    let mut child = command.env(name, value).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut stderr = child.stderr.take().unwrap();
+    let (bytes, mut output, mut errors) = (input(), vec![0; 500_000], Vec::new());
+    std::thread::scope(|scope| {
+        let feeder = scope.spawn(|| {
+            stdin.write_all(&bytes[..INPUT / 2]).unwrap();
+            until("the outage", || tries(&setting) > 0);
+            stdin.write_all(&bytes[INPUT / 2..]).unwrap();
+            drop(stdin);
+        });
+        stdout.read_exact(&mut output).unwrap();
+        let cutter = scope.spawn(|| outage(&setting, length));
+        stdout.read_to_end(&mut output).unwrap();
+        stderr.read_to_end(&mut errors).unwrap();
+        feeder.join().unwrap();
+        cutter.join().unwrap();
+    });
+    let errors = String::from_utf8_lossy(&errors);
+    assert_eq!(crate::harness::wait(&mut child).code(), Some(5), "{errors}");
+    assert_same("output", &output, five_megabytes().as_bytes());
+    assert_eq!(errors, format!("{}  -\n", audit_record::sha256_hex(&bytes)), "input");
+    assert_eq!(resumed(&setting), 1);
+    assert!(tries(&setting) > 3, "only {} tries", tries(&setting));
+}
+
+fn a_paste_survives_an_outage_of(length: Duration) {
+    let setting = setting();
+    let script =
+        format!("stty raw -echo; echo ready; ({FIVE_MEGABYTES}) & s=$(head -c {INPUT} | sha256sum); wait; echo \"$s\"; exit 5");
+    let mut shell = on_terminal(&setting, &["-q", "--", "sh", "-c", &script]);
+    shell.expect("ready");
+    let bytes = input();
+    let typist = shell.typist();
+    typist.send(bytes[..INPUT / 2].to_vec()).unwrap();
+    until("some output", || shell.seen_bytes() > 500_000);
+    assert!(shell.seen_bytes() < 4_500_000, "the output was over before the cut");
+    std::thread::scope(|scope| {
+        scope.spawn(|| outage(&setting, length));
+        until("the outage", || tries(&setting) > 0);
+        typist.send(bytes[INPUT / 2..].to_vec()).unwrap();
+    });
+    assert_eq!(shell.exit_code(), Some(5));
+    let expected = format!("ready\n{}{}  -\n", five_megabytes(), audit_record::sha256_hex(&bytes));
+    assert_same("screen", shell.seen().as_bytes(), expected.as_bytes());
+    assert_eq!(resumed(&setting), 1);
+    assert!(tries(&setting) > 3, "only {} tries", tries(&setting));
+}
+
+#[test]
+fn an_outage_amid_five_megabytes_out_and_one_in_loses_and_doubles_nothing_in_pipes() {
+    pipes_survive_an_outage_of(Duration::from_secs(4));
+}
+
+#[test]
+fn an_outage_amid_five_megabytes_out_and_a_paste_of_one_loses_and_doubles_nothing_on_a_terminal() {
+    a_paste_survives_an_outage_of(Duration::from_secs(4));
+}
+
+#[test]
+#[ignore = "takes over a minute of real time: the same with thirty seconds"]
+fn an_outage_of_thirty_seconds_loses_and_doubles_nothing() {
+    pipes_survive_an_outage_of(Duration::from_secs(30));
+    a_paste_survives_an_outage_of(Duration::from_secs(30));
 }

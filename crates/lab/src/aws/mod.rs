@@ -2,6 +2,7 @@
 //! in its own file.
 
 mod authenticate;
+mod ec2;
 mod ecs;
 mod error;
 mod iam;
@@ -128,7 +129,11 @@ fn read_action(parts: &Parts, body: &Bytes) -> Result<(String, Value, Form), Api
         let text = if body.is_empty() { uri.query().unwrap_or_default() } else { std::str::from_utf8(body).unwrap_or_default() };
         let input = sts::read_form(text);
         let action = input["Action"].as_str().unwrap_or("Unknown");
-        let service = if input["Version"] == iam::VERSION { "iam" } else { "sts" };
+        let service = match input["Version"].as_str() {
+            Some(iam::VERSION) => "iam",
+            Some(ec2::VERSION) => "ec2",
+            _ => "sts",
+        };
         return Ok((format!("{service}:{action}"), input, Form::Query));
     };
     let service = match target.split_once('.') {
@@ -152,6 +157,9 @@ fn run(shared: &Arc<Shared>, principal: Option<&Principal>, action: &str, body: 
     let Some(principal) = principal else { return sts::assume_with_web_identity(shared, body) };
     let call = Call { shared, principal, body };
     match action {
+        "ec2:DescribeSubnets" => ec2::describe_subnets(&call),
+        "ec2:DescribeVpcEndpoints" => ec2::describe_vpc_endpoints(&call),
+        "ec2:DescribeRouteTables" => ec2::describe_route_tables(&call),
         "ecs:ListClusters" => ecs::list_clusters(&call),
         "ecs:ListTasks" => ecs::list_tasks(&call),
         "ecs:DescribeTasks" => ecs::describe_tasks(&call),
@@ -203,6 +211,8 @@ fn render(form: Form, action: &str, result: Result<Value, ApiError>) -> Response
         }
         (Form::Json | Form::Rest, Err(error)) => plain(error.status(), error.to_json(), "application/x-amz-json-1.1"),
         (Form::Query, Ok(value)) if action.starts_with("iam:") => plain(StatusCode::OK, iam::to_xml(action, &value), "text/xml"),
+        (Form::Query, Ok(value)) if action.starts_with("ec2:") => plain(StatusCode::OK, ec2::to_xml(action, &value), "text/xml"),
+        (Form::Query, Err(error)) if action.starts_with("ec2:") => plain(error.status(), ec2::error_xml(&error), "text/xml"),
         (Form::Query, Ok(value)) => plain(StatusCode::OK, sts::to_xml(action, &value), "text/xml"),
         (Form::Query, Err(error)) => plain(error.status(), error.to_xml(), "text/xml"),
     }

@@ -12,8 +12,8 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pty_process::blocking::{Command, Pty};
 use remote_script::{
-    Exit, InputEncoder, Launch, Mode, Nonce, PipeDecoder, PipeEncoding, PipeItem, Program, Ready, ScanItem, Scanner, Stream,
-    confirmation, split_like_agent,
+    CommandMark, Exit, InputEncoder, Launch, Mode, Nonce, PipeDecoder, PipeEncoding, PipeItem, Program, Ready, ScanItem, Scanner,
+    Stream, confirmation, split_like_agent,
 };
 
 use crate::shells::Shell;
@@ -46,6 +46,7 @@ pub(crate) struct Seen {
     pub(crate) output: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
     pub(crate) garbage: Vec<u8>,
+    pub(crate) commands: Vec<CommandMark>,
     pub(crate) exit: Option<Exit>,
     pub(crate) status: Option<i32>,
     pub(crate) took: Duration,
@@ -77,6 +78,7 @@ pub(crate) fn launch(mode: Mode, argv: &[&str]) -> Launch {
         env: Vec::new(),
         boundary_session_id: Some("s_1234567890".to_owned()),
         program,
+        mark_commands: false,
     }
 }
 
@@ -103,6 +105,12 @@ pub(crate) fn piped(shell: &Shell, argv: &[&str]) -> Client {
     Client::start(shell, &launch(Mode::Pipes(PipeEncoding::Base64), argv))
 }
 
+/// Returns the words that the agent makes of a launch.
+pub(crate) fn words_of(launch: &Launch) -> Vec<String> {
+    let line = launch.command_line().expect("a valid launch");
+    split_like_agent(&line).expect("the agent splits it")
+}
+
 impl Client {
     pub(crate) fn start(shell: &Shell, launch: &Launch) -> Self {
         Self::start_as(None, shell, launch)
@@ -110,10 +118,13 @@ impl Client {
 
     /// Starts the script itself as a user who is not root, as where a task definition names one.
     pub(crate) fn start_as(ids: Option<(u32, u32)>, shell: &Shell, launch: &Launch) -> Self {
+        Self::start_words(ids, shell, launch, &words_of(launch))
+    }
+
+    /// Starts these words in place of the launch's own.
+    pub(crate) fn start_words(ids: Option<(u32, u32)>, shell: &Shell, launch: &Launch, argv: &[String]) -> Self {
         // One at a time: another thread's child must not inherit this terminal.
         static SPAWN: Mutex<()> = Mutex::new(());
-        let line = launch.command_line().expect("a valid launch");
-        let argv = split_like_agent(&line).expect("the agent splits it");
         let _one = SPAWN.lock().expect("no panic while held");
         let (pty, pts) = pty_process::blocking::open().expect("a terminal");
         let mut command = Command::new(crate::shells::which(&argv[0]).expect("env"));
@@ -270,6 +281,7 @@ fn take(item: ScanItem<'_>, mode: Mode, decoder: &mut PipeDecoder, seen: &mut Se
     match item {
         ScanItem::Preface(bytes) => seen.preface.extend_from_slice(bytes),
         ScanItem::Ready(ready) => seen.ready = Some(ready),
+        ScanItem::Command(mark) => seen.commands.push(mark),
         ScanItem::Exit(exit) => seen.exit = Some(exit),
         ScanItem::Confirmed => seen.confirmed = true,
         ScanItem::Output(bytes) if mode == Mode::Pipes(PipeEncoding::Base64) => {

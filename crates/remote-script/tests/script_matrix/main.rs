@@ -4,6 +4,7 @@
 //! printed as "skipped: …" and never counts as a pass of its own.
 
 mod client;
+mod marks;
 mod pipes;
 mod shells;
 mod terminal;
