@@ -291,6 +291,7 @@ fn tell_plan(settings: &Settings, resolved: &Resolved, command_line: &str) {
     println!("Boundary session  {} ({})", or_unknown(boundary.id.as_ref().map(ToString::to_string)), boundary.id_source.as_str());
     println!("task ends         {}", or_unknown(resolved.deadline.map(|at| at.to_string())));
     let program = match &settings.program {
+        remote_script::Program::LoginShell if settings.marks() => "a login shell that marks its commands".to_owned(),
         remote_script::Program::LoginShell => "a login shell".to_owned(),
         remote_script::Program::Argv(argv) => argv.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" "),
     };

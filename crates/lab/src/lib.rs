@@ -15,6 +15,7 @@ pub mod connect;
 mod agent;
 mod aws;
 mod boundary;
+mod clusters;
 mod faults;
 mod gateway;
 mod iam;
@@ -31,7 +32,7 @@ mod worker;
 mod world;
 
 pub use aws::logs::LogEvent;
-pub use boundary::{Boundary, BoundaryStatus, BoundaryTarget};
+pub use boundary::{ADMIN_PASSWORD, AUTH_METHOD_ID, Boundary, BoundaryStatus, BoundaryTarget, BoundaryUser, ORG_ID, PROJECT_ID};
 pub use faults::{Cut, Elsewhere, Faults, Impairment};
 pub use journal::{ChildStatus, JournalEntry};
 pub use options::{Profile, StreamForm, WorldOptions};

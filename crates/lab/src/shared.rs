@@ -10,6 +10,7 @@ use crate::aws::kms::Keys;
 use crate::aws::logs::LogGroups;
 use crate::aws::s3::Buckets;
 use crate::boundary::Boundary;
+use crate::clusters::Clusters;
 use crate::faults::Faults;
 use crate::gateway::session::Sessions;
 use crate::iam::Principals;
@@ -45,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) worker_ports: Mutex<HashSet<u16>>,
     pub(crate) bytes_up: AtomicU64,
     pub(crate) bytes_down: AtomicU64,
-    tasks: Mutex<Vec<TaskView>>,
+    clusters: Mutex<Clusters>,
 }
 
 /// What is needed to make the state.
@@ -77,17 +78,17 @@ impl Shared {
             worker_ports: Mutex::new(HashSet::new()),
             bytes_up: AtomicU64::new(0),
             bytes_down: AtomicU64::new(0),
-            tasks: Mutex::new(Vec::new()),
+            clusters: Mutex::new(Clusters::new()),
             options,
         }
     }
 
-    pub(crate) fn tasks(&self) -> MutexGuard<'_, Vec<TaskView>> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn tasks(&self) -> MutexGuard<'_, Clusters> {
+        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn task(&self, task_id: &str) -> Option<TaskView> {
-        self.tasks().iter().find(|task| task.task_id == task_id).cloned()
+        self.tasks().task(task_id).cloned()
     }
 
     pub(crate) fn worker_ports(&self) -> MutexGuard<'_, HashSet<u16>> {

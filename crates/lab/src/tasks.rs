@@ -55,6 +55,16 @@ pub struct TaskView {
     pub created_at: i64,
     /// Its stoppedReason.
     pub stopped_reason: Option<String>,
+    /// Variables that its launcher gave to the first container in the overrides.
+    pub override_environment: BTreeMap<String, String>,
+    /// Variables of the first container in the task definition.
+    pub definition_environment: BTreeMap<String, String>,
+    /// Whether its ARN is of the old short form, without the cluster.
+    pub has_short_arn: bool,
+    /// Whether ListTasks shows it; a list may lag behind.
+    pub is_listed: bool,
+    /// How many more times DescribeTasks shows it without its tags, as with a task that was just started.
+    pub describes_without_tags: u32,
 }
 
 /// Says what a new task is like; what is left out is as the investigation Lambda makes it.
@@ -74,6 +84,16 @@ pub struct TaskSpec {
     pub containers: Vec<String>,
     /// Whether ECS Exec is on.
     pub enable_execute_command: bool,
+    /// Name of its ECS cluster.
+    pub ecs_cluster: String,
+    /// Whether it has the usual tags, and the usual startedBy.
+    pub is_usual: bool,
+    /// Family and revision of its task definition, as the Lambda names it if none.
+    pub task_definition: Option<String>,
+    /// Variables that its launcher gave to the first container in the overrides.
+    pub override_environment: BTreeMap<String, String>,
+    /// Variables of the first container in the task definition.
+    pub definition_environment: BTreeMap<String, String>,
 }
 
 impl Default for TaskSpec {
@@ -86,6 +106,11 @@ impl Default for TaskSpec {
             tags: BTreeMap::new(),
             containers: vec!["rosa-boundary".to_owned(), "kube-proxy".to_owned()],
             enable_execute_command: true,
+            ecs_cluster: CLUSTER.to_owned(),
+            is_usual: true,
+            task_definition: None,
+            override_environment: BTreeMap::new(),
+            definition_environment: BTreeMap::new(),
         }
     }
 }
@@ -94,29 +119,36 @@ impl TaskView {
     /// Makes a running task.
     pub(crate) fn create(spec: TaskSpec) -> Self {
         let now = jiff::Timestamp::now();
+        let mut tags = if spec.is_usual { usual_tags(&spec, now) } else { BTreeMap::new() };
         let task_id = spec.task_id.unwrap_or_else(random::hex_id::<16>);
         let containers = spec.containers.into_iter().map(|name| container(&task_id, name)).collect();
-        let mut tags = usual_tags(&spec.cluster_id, &spec.investigation_id, &spec.username, now);
         tags.extend(spec.tags);
         let stamp = now.strftime("%Y%m%dT%H%M%S");
+        let usual_definition = || format!("{CLUSTER}-{}-{}-{stamp}:1", spec.cluster_id, spec.investigation_id);
         Self {
-            ecs_cluster: CLUSTER.to_owned(),
+            ecs_cluster: spec.ecs_cluster,
             tags,
             containers,
             last_status: "RUNNING".to_owned(),
             desired_status: "RUNNING".to_owned(),
             enable_execute_command: spec.enable_execute_command,
-            started_by: started_by(&spec.cluster_id, &spec.investigation_id),
-            task_definition: format!("{CLUSTER}-{}-{}-{stamp}:1", spec.cluster_id, spec.investigation_id),
+            started_by: if spec.is_usual { started_by(&spec.cluster_id, &spec.investigation_id) } else { String::new() },
+            task_definition: spec.task_definition.unwrap_or_else(usual_definition),
             created_at: now.as_second(),
             stopped_reason: None,
+            override_environment: spec.override_environment,
+            definition_environment: spec.definition_environment,
+            has_short_arn: false,
+            is_listed: true,
+            describes_without_tags: 0,
             task_id,
         }
     }
 
     /// Returns the task's ARN.
     pub fn task_arn(&self) -> String {
-        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{}/{}", self.ecs_cluster, self.task_id)
+        let cluster = if self.has_short_arn { String::new() } else { format!("{}/", self.ecs_cluster) };
+        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{cluster}{}", self.task_id)
     }
 
     /// Returns the ARN of the task's ECS cluster.
@@ -153,7 +185,6 @@ impl TaskView {
             "desiredStatus": self.desired_status,
             "connectivity": "CONNECTED",
             "enableExecuteCommand": self.enable_execute_command,
-            "startedBy": self.started_by,
             "group": format!("family:{family}"),
             "launchType": "FARGATE",
             "platformVersion": "1.4.0",
@@ -161,7 +192,7 @@ impl TaskView {
             "createdAt": self.created_at,
             "startedAt": self.created_at,
             "containers": self.containers.iter().map(|it| self.container_json(it)).collect::<Vec<_>>(),
-            "overrides": {"containerOverrides": [], "inferenceAcceleratorOverrides": []},
+            "overrides": {"containerOverrides": self.overrides_json(), "inferenceAcceleratorOverrides": []},
             "version": 3,
             "tags": [],
             "attachments": [{"id": "0e0", "type": "ElasticNetworkInterface", "status": "ATTACHED", "details": [
@@ -172,11 +203,19 @@ impl TaskView {
         if with_tags {
             task["tags"] = self.tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
         }
+        if !self.started_by.is_empty() {
+            task["startedBy"] = json!(self.started_by);
+        }
         if let Some(reason) = &self.stopped_reason {
             task["stoppedReason"] = json!(reason);
             task["stopCode"] = json!("UserInitiated");
         }
         task
+    }
+
+    fn overrides_json(&self) -> Vec<Value> {
+        let container = self.containers.first().filter(|_| !self.override_environment.is_empty());
+        container.map(|it| json!({"name": it.name, "environment": pairs(&self.override_environment)})).into_iter().collect()
     }
 
     fn container_json(&self, container: &ContainerView) -> Value {
@@ -197,6 +236,11 @@ impl TaskView {
             "cpu": "0",
         })
     }
+}
+
+/// Returns variables in the form of the API.
+pub(crate) fn pairs(variables: &BTreeMap<String, String>) -> Vec<Value> {
+    variables.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
 }
 
 /// Returns the ARN of an ECS cluster.
@@ -220,20 +264,21 @@ fn started_by(cluster_id: &str, investigation_id: &str) -> String {
 }
 
 /// The tags that the Lambda writes; its times are naive UTC.
-fn usual_tags(cluster_id: &str, investigation_id: &str, username: &str, now: jiff::Timestamp) -> BTreeMap<String, String> {
+fn usual_tags(spec: &TaskSpec, now: jiff::Timestamp) -> BTreeMap<String, String> {
+    let TaskSpec { cluster_id, investigation_id, username, ecs_cluster, .. } = spec;
     let naive = |at: jiff::Timestamp| at.strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string();
     let deadline = now.checked_add(jiff::SignedDuration::from_secs(3600)).unwrap_or(now);
     [
         ("oidc_sub", format!("f:4c9b1c1e:{username}")),
-        ("username", username.to_owned()),
-        ("investigation_id", investigation_id.to_owned()),
-        ("cluster_id", cluster_id.to_owned()),
+        ("username", username.clone()),
+        ("investigation_id", investigation_id.clone()),
+        ("cluster_id", cluster_id.clone()),
         ("oc_version", "4.20".to_owned()),
         ("access_point_id", "fsap-0a1b2c3d4e5f60718".to_owned()),
         ("task_timeout", "3600".to_owned()),
         ("created_at", naive(now)),
         ("deadline", naive(deadline)),
-        ("aws:ecs:clusterName", CLUSTER.to_owned()),
+        ("aws:ecs:clusterName", ecs_cluster.clone()),
     ]
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))

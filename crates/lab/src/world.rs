@@ -98,6 +98,12 @@ impl World {
         self.environment_of(&self.caller)
     }
 
+    /// Returns the environment of a client with new credentials of the same caller, as after a login.
+    pub fn fresh_environment(&self) -> Vec<(String, String)> {
+        let tags = self.caller.tags.clone();
+        self.environment_of(&self.shared.principals.assume_shared_role(USER, tags, 12 * 3600))
+    }
+
     /// Returns the environment of an IAM user who may only assume the shared role.
     pub fn source_environment(&self) -> Vec<(String, String)> {
         self.environment_of(&self.shared.principals.add_user(USER))
@@ -206,13 +212,13 @@ impl World {
 
     /// Returns all tasks, the oldest first.
     pub fn tasks(&self) -> Vec<TaskView> {
-        self.shared.tasks().clone()
+        self.shared.tasks().iter().cloned().collect()
     }
 
     /// Adds a running task.
     pub fn add_task(&self, spec: TaskSpec) -> TaskView {
         let task = TaskView::create(spec);
-        self.shared.tasks().push(task.clone());
+        self.shared.tasks().add(task.clone());
         task
     }
 
@@ -220,7 +226,7 @@ impl World {
     pub fn set_task(&self, task_id: &str, change: impl FnOnce(&mut TaskView)) -> bool {
         let running = {
             let mut tasks = self.shared.tasks();
-            let Some(task) = tasks.iter_mut().find(|task| task.task_id == task_id) else { return false };
+            let Some(task) = tasks.task_mut(task_id) else { return false };
             change(task);
             task.last_status == "RUNNING"
         };
@@ -247,7 +253,17 @@ impl World {
     /// Forgets a task: DescribeTasks then says MISSING.
     pub fn forget_task(&self, task_id: &str) {
         self.set_task(task_id, |task| "STOPPED".clone_into(&mut task.last_status));
-        self.shared.tasks().retain(|task| task.task_id != task_id);
+        self.shared.tasks().forget(task_id);
+    }
+
+    /// Makes another ECS cluster, or gives one another state: `ACTIVE` or `INACTIVE`.
+    pub fn set_cluster(&self, name: &str, state: &str) {
+        self.shared.tasks().set_state(name, state);
+    }
+
+    /// Refuses one page of every ListTasks, counted from 0, with this code and status; none ends it.
+    pub fn fail_list_page(&self, page: Option<(usize, &str, u16)>) {
+        self.shared.tasks().failing_page = page.map(|(page, code, status)| (page, code.to_owned(), status));
     }
 
     /// Adds an empty log group in the world's region.

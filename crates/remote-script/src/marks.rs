@@ -77,6 +77,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::script_text;
 
     fn began(bytes: &[u8], cut: bool) -> CommandMark {
         CommandMark::Began(CommandText { bytes: Some(bytes.to_vec()), cut })
@@ -106,6 +107,15 @@ mod tests {
         ] {
             assert_eq!(parse(kind, rest), None, "{kind};{rest}");
         }
+    }
+
+    #[test]
+    fn a_shell_that_cannot_mark_starts_as_without_marks() {
+        let plain = script_text().replace("\\\"", "\"").replace("\\$", "$");
+        let (_, start) = plain.split_once("sh -c \"cd; ").expect("the script starts a login shell");
+        let (start, _) = start.split_once("\"; fi;").expect("and ends its text");
+        let launcher = &marking_shell(&Nonce::new([1; 16]))[2];
+        assert!(launcher.starts_with("cd; ") && launcher.ends_with(start), "{launcher}\n{start}");
     }
 
     #[test]

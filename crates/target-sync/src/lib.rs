@@ -7,11 +7,26 @@
 //! `desire` and `plan` are pure: they take what was seen, and `plan` the time.
 
 pub mod apply;
+pub mod args;
+pub mod cycle;
+mod daemon;
 pub mod desire;
+mod doctor;
+pub mod exit;
+mod explain;
 pub mod facts;
 pub mod grants;
+pub mod login;
 pub mod observe;
 pub mod plan;
 pub mod principal;
+mod program;
+mod repair;
 pub mod rules;
+pub mod settings;
+mod show;
+pub mod store;
 pub mod template;
+mod upsert;
+
+pub use program::main;

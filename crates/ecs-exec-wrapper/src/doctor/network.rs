@@ -187,13 +187,19 @@ pub(super) fn check(reading: Option<&Reading<NetworkFacts>>) -> Check {
 }
 
 fn judge(facts: &NetworkFacts) -> Check {
+    let endpoint = facts.endpoints.iter().find(|endpoint| endpoint.is_usable());
+    match (endpoint, facts.default_route()) {
+        (Some(endpoint), _) => {
+            GROUP.ok(ID, format!("{} has the endpoint {} for ssmmessages, with private DNS", facts.vpc_id, endpoint.id))
+        }
+        (None, Some(route)) => outward(facts, route),
+        (None, None) => without_way(facts),
+    }
+}
+
+/// Neither a usable endpoint nor a default route: only where nothing else may lead to an endpoint is that a failure.
+fn without_way(facts: &NetworkFacts) -> Check {
     let NetworkFacts { subnet_id, vpc_id, .. } = facts;
-    if let Some(endpoint) = facts.endpoints.iter().find(|endpoint| endpoint.is_usable()) {
-        return GROUP.ok(ID, format!("{vpc_id} has the endpoint {} for ssmmessages, with private DNS", endpoint.id));
-    }
-    if let Some(route) = facts.default_route() {
-        return outward(facts, route);
-    }
     if let Some(endpoint) = facts.endpoints.first() {
         let why = if endpoint.has_private_dns { format!("it is {}", endpoint.state) } else { "it has no private DNS".to_owned() };
         let what = format!(

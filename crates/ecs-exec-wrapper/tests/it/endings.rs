@@ -400,11 +400,12 @@ fn under_policy(setting: &Setting, policy: &str, arguments: &[&str]) -> std::pro
 #[test]
 fn a_policy_is_not_loosened_by_flags_and_nothing_is_opened() {
     let setting = Setting::rosa();
-    let cases: [(&str, &[&str], &str); 8] = [
+    let cases: [(&str, &[&str], &str); 9] = [
         ("via = \"boundary\"", &["--via", "direct"], "via"),
         ("record = \"required\"", &["--record", "best-effort"], "record"),
         ("reason = \"required\"", &[], "--reason"),
         ("wrap = \"required\"", &["--no-wrap"], "wrap"),
+        ("mark_commands = \"required\"", &["--no-wrap"], "mark_commands"),
         ("users = [\"nobody-of-ours\"]", &[], "nobody-of-ours"),
         ("clusters = [\"another\"]", &[], "another"),
         ("boundary_session_id = \"required\"", &[], "boundary_session_id"),

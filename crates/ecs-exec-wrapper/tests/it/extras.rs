@@ -19,7 +19,8 @@ fn each_setting_is_shown_with_its_origin_and_no_secret() {
     let setting = Setting::rosa();
     let folder = setting.home.path().join("config/ecs-exec-wrapper");
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("config.toml"), "cluster = \"of-file\"\ndefault_user = \"of-file\"").unwrap();
+    std::fs::write(folder.join("config.toml"), "cluster = \"of-file\"\ndefault_user = \"of-file\"\nmark_commands = true")
+        .unwrap();
     let arguments = ["config", "show", "--user", "of-flag", "--env", "NAME=hunter2", "--allow-env-in-cloudtrail"];
     let shown = text(&run(&setting, &arguments, &[("ECS_EXEC_REGION", "eu-west-1")]));
     let row = |name: &str| shown.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap_or_default().to_owned();
@@ -28,6 +29,7 @@ fn each_setting_is_shown_with_its_origin_and_no_secret() {
     assert_eq!(words("region"), ["region", "eu-west-1", "ECS_EXEC_REGION"]);
     assert_eq!(words("via"), ["via", "boundary", "default"]);
     assert!(row("cluster").contains("of-file") && row("cluster").ends_with("config.toml"), "{shown}");
+    assert_eq!(words("mark-commands")[1], "true");
     assert!(row("env").contains("NAME") && !shown.contains("hunter2"), "{shown}");
     assert_eq!(run(&setting, &["config"], &[]).status.code(), Some(64));
 }

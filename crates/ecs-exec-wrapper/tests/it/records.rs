@@ -166,6 +166,25 @@ fn a_transcript_is_a_recording_chained_to_the_record() {
 }
 
 #[test]
+fn a_shell_that_marks_nothing_is_told_and_counts_nothing() {
+    let (root, user) = (nix::unistd::getuid().is_root(), nix::unistd::User::from_name("nobody").unwrap());
+    if !root || user.is_none_or(|user| user.shell.ends_with("bash")) {
+        eprintln!("skipped: no root, or nobody has a bash");
+        return;
+    }
+    let setting = Setting::rosa();
+    let arguments = [setting.world.cluster(), &setting.task_id(), "rosa-boundary", "nobody", "--mark-commands"];
+    let arguments = arguments.map(std::ffi::OsStr::new).into_iter();
+    let mut shell = crate::harness::OnTerminal::start(crate::harness::WRAPPER.as_ref(), arguments, &setting.environment());
+    assert_ne!(shell.exit_code(), Some(0), "{}", shell.seen());
+    assert_eq!(shell.seen().matches("commands are not marked: the shell is no bash").count(), 1, "{}", shell.seen());
+    assert!(!shell.seen().contains("7337"), "{}", shell.seen());
+    let lines = records(&setting.journal_file());
+    let Some(SessionLine::SessionEnd(end)) = lines.last() else { panic!("{lines:?}") };
+    assert_eq!((end.commands_marked, end.exit_source.as_str()), (None, "marker"));
+}
+
+#[test]
 fn commands_of_a_login_bash_are_marked_in_record_and_transcript_and_not_on_the_screen() {
     let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap();
     if !user.shell.ends_with("bash") {

@@ -9,7 +9,7 @@ use crate::aws::{ApiError, Call};
 use crate::gateway::session::{Kind, Session, SessionPlan};
 use crate::journal::JournalEntry;
 use crate::random;
-use crate::tasks::{ACCOUNT, CLUSTER, ContainerView, REGION, TaskView, cluster_arn};
+use crate::tasks::{ACCOUNT, CLUSTER, ContainerView, REGION, TaskView, cluster_arn, pairs};
 
 /// Sessions that one container takes at once (amazon-ecs-agent execcmd manager, `defaultSessionLimit`).
 const SESSION_LIMIT: usize = 2;
@@ -19,48 +19,67 @@ const DESCRIBE_LIMIT: usize = 100;
 /// Lists the ECS clusters.
 pub(crate) fn list_clusters(call: &Call<'_>) -> Result<Value, ApiError> {
     call.authorise("ecs:ListClusters", "*", &BTreeMap::new())?;
-    Ok(json!({"clusterArns": [cluster_arn(CLUSTER)]}))
+    let arns: Vec<String> = call.shared.tasks().active().map(cluster_arn).collect();
+    Ok(json!({"clusterArns": arns}))
 }
 
-/// Lists task ARNs in pages.
+/// Lists task ARNs in pages; the token is the number of the next page's first task.
 pub(crate) fn list_tasks(call: &Call<'_>) -> Result<Value, ApiError> {
     call.authorise("ecs:ListTasks", "*", &BTreeMap::new())?;
-    known_cluster(call)?;
-    let family = call.text("family");
-    let started_by = call.text("startedBy");
-    if started_by.is_some() && (family.is_some() || call.text("serviceName").is_some()) {
-        return Err(ApiError::invalid_parameter("startedBy must be the only filter."));
-    }
-    let desired = call.text("desiredStatus").unwrap_or("RUNNING");
-    let tasks = call.shared.tasks();
-    let matching = tasks.iter().filter(|task| {
-        task.desired_status == desired
-            && family.is_none_or(|family| task.task_definition.rsplit_once(':').is_some_and(|(name, _)| name == family))
-            && started_by.is_none_or(|started_by| task.started_by == started_by)
-            && call.text("serviceName").is_none()
-    });
-    let arns: Vec<String> = matching.map(TaskView::task_arn).collect();
-    page(call, &arns)
-}
-
-/// Cuts a list into pages; the token is the index of the next page's first item.
-fn page(call: &Call<'_>, arns: &[String]) -> Result<Value, ApiError> {
+    let cluster = known_cluster(call)?;
+    let filter = ListFilter::read(call, cluster)?;
     let size = call.body["maxResults"].as_u64().map_or(100, |size| usize::try_from(size).unwrap_or(0));
     if !(1..=100).contains(&size) {
         return Err(ApiError::invalid_parameter("maxResults must be between 1 and 100."));
     }
-    let from = match call.text("nextToken") {
-        Some(token) => {
-            token.parse().ok().filter(|at| *at < arns.len()).ok_or_else(|| ApiError::invalid_parameter("Invalid token."))?
-        }
-        None => 0,
+    let tasks = call.shared.tasks();
+    let (page, number) = match call.text("nextToken").map(|token| token.split_once('.')) {
+        None => (0, 0),
+        Some(token) => token
+            .and_then(|(page, number)| Some((page.parse().ok()?, number.parse().ok()?)))
+            .filter(|(_, number)| tasks.knows_number(*number))
+            .ok_or_else(|| ApiError::invalid_parameter("Invalid token."))?,
     };
-    let until = arns.len().min(from + size);
-    let mut answer = json!({"taskArns": arns[from..until]});
-    if until < arns.len() {
-        answer["nextToken"] = json!(until.to_string());
+    if let Some((_, code, status)) = tasks.failing_page.as_ref().filter(|(failing, ..)| *failing == page) {
+        return Err(ApiError::new(*status, code, "the lab was asked to answer so"));
+    }
+    let mut matching = tasks.from(number).filter(|(_, task)| filter.fits(task));
+    let arns: Vec<String> = matching.by_ref().take(size).map(|(_, task)| task.task_arn()).collect();
+    let mut answer = json!({"taskArns": arns});
+    if let Some((next, _)) = matching.next() {
+        answer["nextToken"] = json!(format!("{}.{next}", page + 1));
     }
     Ok(answer)
+}
+
+/// What ListTasks is asked for.
+struct ListFilter<'a> {
+    cluster: &'a str,
+    family: Option<&'a str>,
+    started_by: Option<&'a str>,
+    desired: &'a str,
+    has_service: bool,
+}
+
+impl<'a> ListFilter<'a> {
+    fn read(call: &'a Call<'_>, cluster: &'a str) -> Result<Self, ApiError> {
+        let (family, started_by) = (call.text("family"), call.text("startedBy"));
+        let has_service = call.text("serviceName").is_some();
+        if started_by.is_some() && (family.is_some() || has_service) {
+            return Err(ApiError::invalid_parameter("startedBy must be the only filter."));
+        }
+        Ok(Self { cluster, family, started_by, desired: call.text("desiredStatus").unwrap_or("RUNNING"), has_service })
+    }
+
+    fn fits(&self, task: &TaskView) -> bool {
+        let family = || task.task_definition.rsplit_once(':').map(|(family, _)| family);
+        task.is_listed
+            && task.ecs_cluster == self.cluster
+            && task.desired_status == self.desired
+            && self.family.is_none_or(|wanted| family() == Some(wanted))
+            && self.started_by.is_none_or(|wanted| task.started_by == wanted)
+            && !self.has_service
+    }
 }
 
 /// Describes tasks; unknown ones are failures of reason MISSING.
@@ -75,15 +94,28 @@ pub(crate) fn describe_tasks(call: &Call<'_>) -> Result<Value, ApiError> {
     for text in wanted {
         let task_id = task_id_of(text, cluster)?;
         let arn = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{cluster}/{task_id}");
-        let task = call.shared.task(task_id);
+        let task = task_in(call, cluster, task_id);
         let context = task.as_ref().map(resource_tags).unwrap_or_default();
         call.authorise("ecs:DescribeTasks", &arn, &context)?;
         match task {
-            Some(task) => found.push(task.to_json(with_tags)),
-            None => failures.push(json!({"arn": arn, "reason": "MISSING"})),
+            Some(task) => found.push(task.to_json(with_tags && shows_tags(call, task_id))),
+            None => failures.push(json!({"arn": if text.starts_with("arn:") { text } else { &arn }, "reason": "MISSING"})),
         }
     }
     Ok(json!({"tasks": found, "failures": failures}))
+}
+
+fn task_in(call: &Call<'_>, cluster: &str, task_id: &str) -> Option<TaskView> {
+    call.shared.task(task_id).filter(|task| task.ecs_cluster == cluster)
+}
+
+/// Whether a task's tags can be seen already; each look brings them nearer.
+fn shows_tags(call: &Call<'_>, task_id: &str) -> bool {
+    let mut tasks = call.shared.tasks();
+    let Some(task) = tasks.task_mut(task_id) else { return true };
+    let shown = task.describes_without_tags == 0;
+    task.describes_without_tags = task.describes_without_tags.saturating_sub(1);
+    shown
 }
 
 /// Describes the ECS cluster with its exec configuration.
@@ -94,19 +126,20 @@ pub(crate) fn describe_clusters(call: &Call<'_>) -> Result<Value, ApiError> {
     for text in wanted.as_array().into_iter().flatten().filter_map(Value::as_str) {
         let name = last_part(text);
         call.authorise("ecs:DescribeClusters", &cluster_arn(name), &BTreeMap::new())?;
-        if name == CLUSTER {
-            found.push(cluster_json(call));
-        } else {
-            failures.push(json!({"arn": cluster_arn(name), "reason": "MISSING"}));
+        let state = call.shared.tasks().state(name).map(str::to_owned);
+        match state {
+            Some(state) => found.push(cluster_json(call, name, &state)),
+            None => failures.push(json!({"arn": cluster_arn(name), "reason": "MISSING"})),
         }
     }
     Ok(json!({"clusters": found, "failures": failures}))
 }
 
-fn cluster_json(call: &Call<'_>) -> Value {
-    let running = call.shared.tasks().iter().filter(|task| task.last_status == "RUNNING").count();
+fn cluster_json(call: &Call<'_>, name: &str, state: &str) -> Value {
+    let is_running = |task: &&TaskView| task.ecs_cluster == name && task.last_status == "RUNNING";
+    let running = call.shared.tasks().iter().filter(is_running).count();
     let mut cluster = json!({
-        "clusterArn": cluster_arn(CLUSTER), "clusterName": CLUSTER, "status": "ACTIVE", "runningTasksCount": running,
+        "clusterArn": cluster_arn(name), "clusterName": name, "status": state, "runningTasksCount": running,
         "pendingTasksCount": 0, "registeredContainerInstancesCount": 0, "activeServicesCount": 0,
         "settings": [{"name": "containerInsights", "value": "enabled"}],
     });
@@ -114,7 +147,7 @@ fn cluster_json(call: &Call<'_>) -> Value {
         let mut exec = json!({
             "logging": "OVERRIDE",
             "logConfiguration": {
-                "cloudWatchLogGroupName": format!("/ecs/{CLUSTER}/ssm-sessions"), "cloudWatchEncryptionEnabled": true,
+                "cloudWatchLogGroupName": format!("/ecs/{name}/ssm-sessions"), "cloudWatchEncryptionEnabled": true,
             },
         });
         if call.shared.options.kms {
@@ -136,7 +169,9 @@ pub(crate) fn describe_task_definition(call: &Call<'_>) -> Result<Value, ApiErro
     let task =
         tasks.iter().find(named).ok_or_else(|| ApiError::new(400, "ClientException", "Unable to describe task definition."))?;
     let (family, revision) = task.task_definition.rsplit_once(':').unwrap_or((wanted, "1"));
-    let containers: Vec<Value> = task.containers.iter().map(definition_json).collect();
+    let environment = |at: usize| if at == 0 { pairs(&task.definition_environment) } else { Vec::new() };
+    let containers: Vec<Value> =
+        task.containers.iter().enumerate().map(|(at, it)| definition_json(it, &environment(at))).collect();
     Ok(json!({"taskDefinition": {
         "taskDefinitionArn": format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{}", task.task_definition),
         "family": family, "revision": revision.parse::<u32>().unwrap_or(1), "status": "ACTIVE", "containerDefinitions": containers,
@@ -145,8 +180,9 @@ pub(crate) fn describe_task_definition(call: &Call<'_>) -> Result<Value, ApiErro
     }}))
 }
 
-fn definition_json(container: &ContainerView) -> Value {
+fn definition_json(container: &ContainerView, environment: &[Value]) -> Value {
     json!({
+        "environment": environment,
         "name": container.name, "image": format!("lab/{}:latest", container.name), "essential": true,
         "readonlyRootFilesystem": container.name == "kube-proxy", "linuxParameters": {"initProcessEnabled": true},
     })
@@ -161,7 +197,7 @@ pub(crate) fn execute_command(call: &Call<'_>) -> Result<Value, ApiError> {
         return Err(ApiError::invalid_parameter("Interactive is the only mode supported currently."));
     }
     let task_id = task_id_of(task_text, cluster)?;
-    let task = call.shared.task(task_id);
+    let task = task_in(call, cluster, task_id);
     authorise_execute(call, cluster, task_id, task.as_ref())?;
     let task = task.ok_or_else(|| ApiError::invalid_parameter("The task provided was not found."))?;
     let container = choose_container(call, &task)?;
@@ -240,7 +276,12 @@ fn open(call: &Call<'_>, task: &TaskView, container: &ContainerView, command: &s
 
 fn known_cluster<'a>(call: &'a Call<'_>) -> Result<&'a str, ApiError> {
     let name = last_part(call.text("cluster").unwrap_or("default"));
-    if name == CLUSTER { Ok(name) } else { Err(ApiError::new(400, "ClusterNotFoundException", "Cluster not found.")) }
+    let not_found = |why| Err(ApiError::new(400, "ClusterNotFoundException", why));
+    match call.shared.tasks().state(name) {
+        Some("ACTIVE") => Ok(name),
+        Some(_) => not_found("The referenced cluster was inactive."),
+        None => not_found("Cluster not found."),
+    }
 }
 
 /// Takes the id out of a task id or ARN of this cluster.
@@ -250,6 +291,7 @@ fn task_id_of<'a>(text: &'a str, cluster: &str) -> Result<&'a str, ApiError> {
     }
     let parts: Vec<&str> = text.split('/').collect();
     match parts.as_slice() {
+        [_, task_id] => Ok(task_id),
         [_, found, task_id] if *found == cluster => Ok(task_id),
         [_, found, _] => {
             Err(ApiError::invalid_parameter(&format!("Identifier is for cluster {found}. Your cluster is {cluster}")))

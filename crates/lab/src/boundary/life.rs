@@ -8,11 +8,14 @@ use std::time::Duration;
 use boundary_proxy::{Authorization, AuthorizationFields};
 use jiff::Timestamp;
 use secrecy::SecretString;
+use serde_json::Value;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use crate::boundary::model::{BoundaryStatus, BoundaryTarget, Connection, Counts, Session, now};
-use crate::boundary::{Boundary, Caller, certificate, find, lock};
+use crate::boundary::model::{BoundaryStatus, Connection, Counts, Session};
+use crate::boundary::rights::Caller;
+use crate::boundary::store::Object;
+use crate::boundary::{Boundary, certificate, lock};
 use crate::random;
 
 /// The words and codes with which a worker refuses. Source: boundary internal/daemon/worker/handler.go.
@@ -37,17 +40,20 @@ pub(crate) struct Allowed {
 }
 
 impl Boundary {
-    /// Makes a session and its authorization token.
-    pub(crate) fn open_session(&self, caller: Caller, target: &BoundaryTarget) -> anyhow::Result<(String, SecretString)> {
-        let created = now();
-        let lasts = Duration::from_secs(target.session_seconds.into());
+    /// Makes a session of a target and its authorization token.
+    pub(crate) fn open_session(&self, caller: &Caller, target: &Object) -> anyhow::Result<(String, SecretString)> {
+        let created = self.state().now();
+        let number = |name: &str| target.fields.get(name).and_then(Value::as_i64).unwrap_or_default();
+        let lasts = Duration::from_secs(u64::try_from(number("session_max_seconds")).unwrap_or_default());
+        let limit = i32::try_from(number("session_connection_limit")).unwrap_or(-1);
         let expires = created.saturating_add(lasts).unwrap_or(Timestamp::MAX);
+        let port = target.fields.get("attributes").and_then(|ports| ports["default_port"].as_u64()).unwrap_or_default();
         let mut said = AuthorizationFields {
             session_id: format!("s_{}", random::hex_id::<5>()),
             target_id: Some(target.id.clone()),
             expiration: Some(expires),
-            connection_limit: u32::try_from(target.connection_limit).ok(),
-            endpoint: Some(format!("tcp://{}:{}", target.address, target.port)),
+            connection_limit: u32::try_from(limit).ok(),
+            endpoint: Some(format!("tcp://{}:{port}", target.text("address"))),
             workers: self.worker.get().map(SocketAddr::to_string).into_iter().collect(),
             certificate: Vec::new(),
             private_key: Zeroizing::default(),
@@ -56,7 +62,7 @@ impl Boundary {
         let id = said.session_id.clone();
         let authorization = Authorization::from_fields(said)?;
         let token = authorization.encode();
-        self.state().sessions.push(session((authorization, target.connection_limit), caller, (created, expires)));
+        self.state().sessions.insert(session((authorization, limit), caller, target, (created, expires)));
         self.settle_after(lasts, id.clone());
         Ok((id, token))
     }
@@ -66,18 +72,21 @@ impl Boundary {
         let state = self.state.clone();
         self.runtime.spawn(async move {
             tokio::time::sleep(wait).await;
-            if let Some(session) = find(&mut lock(&state), &session_id) {
+            let mut state = lock(&state);
+            let now = state.now();
+            if let Some(session) = state.sessions.find_mut(&session_id) {
                 session.cut.send_replace(true);
-                session.settle();
+                session.settle(now);
             }
         });
     }
 
     /// Begins the end of a session; one that is ending already is left as it is.
     pub(crate) fn cancel_session(&self, session_id: &str) -> bool {
+        let now = self.state().now();
         let found = self.with_session(session_id, |session| {
             if !session.status().is_ending() {
-                session.enter(BoundaryStatus::Canceling);
+                session.enter(BoundaryStatus::Canceling, now);
             }
         });
         if found.is_some() {
@@ -86,8 +95,17 @@ impl Boundary {
         found.is_some()
     }
 
+    /// Waits for the ends of sessions that what they need has taken along.
+    pub(crate) fn settle_ending(&self) {
+        let ending = std::mem::take(&mut self.state().ending);
+        for session_id in ending {
+            self.settle_after(self.cancel_delay, session_id);
+        }
+    }
+
     /// Decides on a new connection, and activates the session by the first.
     pub(crate) fn allow_connection(&self, session_id: &str, tofu_token: &str) -> Result<Allowed, Refusal> {
+        let now = self.state().now();
         self.with_session(session_id, |session| {
             match &session.tofu_token {
                 Some(known) if known != tofu_token => return Err(Refusal::Tofu),
@@ -95,10 +113,10 @@ impl Boundary {
                 None if session.status() != BoundaryStatus::Pending => return Err(Refusal::Activate),
                 None => {
                     session.tofu_token = Some(tofu_token.to_owned());
-                    session.enter(BoundaryStatus::Active);
+                    session.enter(BoundaryStatus::Active, now);
                 }
             }
-            let expired = session.expires <= Timestamp::now();
+            let expired = session.expires <= now;
             if session.status() != BoundaryStatus::Active || expired || session.left() == 0 {
                 return Err(Refusal::Authorize);
             }
@@ -125,23 +143,28 @@ impl Boundary {
     /// Notes the end of a connection; the last one may end its session.
     pub(crate) fn closed(&self, session_id: &str, place: usize) {
         self.report(session_id, place);
+        let now = self.state().now();
         self.with_session(session_id, |session| {
             session.connections[place].closed = true;
-            session.settle();
+            session.settle(now);
         });
     }
 }
 
 fn session(
     (authorization, connection_limit): (Authorization, i32),
-    caller: Caller,
+    caller: &Caller,
+    target: &Object,
     (created, expires): (Timestamp, Timestamp),
 ) -> Session {
     Session {
         authorization,
+        place: 0,
+        target_id: target.id.clone(),
+        scope_id: target.parent.clone(),
         connection_limit,
-        user_id: caller.user_id.to_owned(),
-        auth_token_id: caller.auth_token_id.to_owned(),
+        user_id: caller.user_id.clone(),
+        auth_token_id: caller.auth_token_id.clone(),
         created,
         updated: created,
         expires,

@@ -98,6 +98,11 @@ impl Counts {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) authorization: Authorization,
+    /// Its place in the order of creation.
+    pub(crate) place: u64,
+    /// Empty when the target is deleted; so are the others.
+    pub(crate) target_id: String,
+    pub(crate) scope_id: String,
     /// How many connections it may have; -1 is any number.
     pub(crate) connection_limit: i32,
     pub(crate) user_id: String,
@@ -116,12 +121,15 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    pub(crate) fn id(&self) -> &str {
+        self.authorization.session_id()
+    }
+
     pub(crate) fn status(&self) -> BoundaryStatus {
         self.states.first().map_or(BoundaryStatus::Pending, |state| state.0)
     }
 
-    pub(crate) fn enter(&mut self, status: BoundaryStatus) {
-        let now = now();
+    pub(crate) fn enter(&mut self, status: BoundaryStatus, now: Timestamp) {
         self.states.insert(0, (status, now));
         (self.updated, self.version) = (now, self.version + 1);
     }
@@ -141,11 +149,11 @@ impl Session {
     }
 
     /// Ends the session when it is due and nothing is open. Source of the reasons: boundary internal/session/query.go.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self, now: Timestamp) {
         if self.status() == BoundaryStatus::Terminated || !self.is_idle() {
             return;
         }
-        let reason = if self.expires <= Timestamp::now() {
+        let reason = if self.expires <= now {
             "timed out"
         } else if self.status() == BoundaryStatus::Canceling {
             "canceled"
@@ -155,6 +163,6 @@ impl Session {
             return;
         };
         self.reason = reason;
-        self.enter(BoundaryStatus::Terminated);
+        self.enter(BoundaryStatus::Terminated, now);
     }
 }

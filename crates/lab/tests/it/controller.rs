@@ -154,7 +154,7 @@ async fn a_list_shows_what_the_caller_may_see_and_says_200() {
     let filtered = |id: &str| in_project().filter(format!(r#""/item/target_id"=="{id}""#).as_str());
     assert_eq!(ids(alice.clone(), filtered(TARGET)).await.len(), 1);
     assert!(ids(alice.clone(), filtered("ttcp_lab0000009")).await.is_empty());
-    for options in [in_project().filter(r#""/item/target_id" matches "x""#), ListOptions::in_scope("o_lab0000001")] {
+    for options in [in_project().filter(r#""/item/target_id" matched "x""#), ListOptions::in_scope("o_lab0000001")] {
         let refused = alice.sessions().list_all(options).await.unwrap_err();
         assert_eq!(refused.kind(), Some(ErrorKind::InvalidArgument));
     }
@@ -182,7 +182,7 @@ async fn refusals_are_told_as_the_controller_tells_them() {
     let (status, body) = ask(&world, &format!("GET /v1/targets/{TARGET}"), &odd, "");
     assert_eq!((status, body["kind"].as_str()), (500, Some("Internal")));
     let (status, body) = ask(&world, &format!("GET /v1/sessions?scope_id={PROJECT}"), &bearer(&world), "");
-    assert_eq!((status, body), (200, json!({ "response_type": "complete" })));
+    assert_eq!((status, body), (200, json!({ "response_type": "complete", "sort_by": "created_time", "sort_dir": "desc" })));
     world.boundary().set_target(TARGET, |target| target.user_ids = vec!["u_lab0000002".to_owned()]);
     let (status, body) = ask(&world, &format!("POST /v1/targets/{TARGET}:authorize-session"), &bearer(&world), "{}");
     assert_eq!((status, body["kind"].as_str()), (403, Some("PermissionDenied")));

@@ -5,8 +5,10 @@
 mod api;
 mod boundary;
 mod client;
+mod clusters;
 mod connect;
 mod controller;
+mod controller_objects;
 mod routes;
 mod session;
 mod support;

@@ -9,7 +9,7 @@ use crate::client::{Client, Seen, launch, words_of};
 use crate::shells::{Shell, for_each_shell, which};
 
 /// What each home's profile begins with.
-const PROMPT: &str = "PS1='P> '; unset PROMPT_COMMAND PS0; HISTFILE=; HISTCONTROL=ignorespace\n";
+const PROMPT: &str = "PS1='P> '; unset PROMPT_COMMAND PS0; HISTFILE=; HISTCONTROL=ignorespace; HISTTIMEFORMAT='%F %T '\n";
 
 /// A home folder whose `.bash_profile` holds this.
 fn home(profile: &str) -> TempDir {

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::LazyLock;
 
-use remote_script::{Launch, Mode, PipeEncoding, Refusal};
+use remote_script::{CommandMark, CommandText, Launch, Mode, PipeEncoding, Refusal};
 
 use crate::client::{Client, launch};
 use crate::shells::{Shell, for_each_shell, which};
@@ -69,6 +69,28 @@ fn a_program_runs_as_the_user() {
                 assert_eq!(text, expected, "{tool} {mode:?} {:?}", String::from_utf8_lossy(&seen.stderr));
                 assert_eq!(seen.code(), Some(9), "{tool}");
             }
+        });
+    });
+}
+
+#[test]
+fn the_bash_of_a_user_marks_its_commands() {
+    if !have_user() {
+        return;
+    }
+    for_each_shell(|shell| {
+        for_each_tool(shell, |shell, tool| {
+            let mut launch = as_user(Mode::Terminal, &[]);
+            launch.mark_commands = true;
+            let mut client = Client::start(shell, &launch);
+            client.until(|seen| seen.commands.contains(&CommandMark::Ended(0)));
+            client.send(b" HISTFILE=; (id -un; pwd; exit 4)\rexit 5\r");
+            let seen = client.finish();
+            assert!(seen.text().contains(&format!("{USER}\r\n/home/{USER}\r\n")), "{tool}: {:?}", seen.text());
+            let last = CommandMark::Began(CommandText { bytes: Some(b"exit 5".to_vec()), cut: false });
+            assert_eq!(seen.commands.first(), Some(&CommandMark::On), "{tool}");
+            assert_eq!(seen.commands[seen.commands.len() - 2..], [CommandMark::Ended(4), last], "{tool}");
+            assert_eq!(seen.code(), Some(5), "{tool}");
         });
     });
 }

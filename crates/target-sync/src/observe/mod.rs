@@ -1,3 +1,4 @@
-//! The eyes: ECS and Boundary, as they are. Owns no judgement; [`crate::facts`] is what it fills.
+//! The eyes: asks the services, and fills the shapes of [`crate::facts`]. Decides nothing.
 
 pub mod boundary;
+pub mod ecs;

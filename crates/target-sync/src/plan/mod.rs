@@ -78,3 +78,39 @@ fn tell_strangers(draft: &mut Draft<'_>) {
         draft.note(Level::Warning, "foreign_grant", None, Some(&role.id), text);
     }
 }
+
+/// Why a target is not retired on request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotRetired {
+    /// No target of ours has this id or task.
+    #[error("no target of ours has this id, nor this task")]
+    Unknown,
+    /// Its task runs: the next run would restore it.
+    #[error("its task runs, and the next run would open it again; stop the task, or let the rules refuse it")]
+    Alive,
+    /// It is out of use.
+    #[error("it is out of use already")]
+    Quarantined,
+}
+
+/// The plan that takes one target out of use because a person asked.
+///
+/// # Errors
+/// [`NotRetired`].
+pub fn retire_asked(snapshot: &Snapshot, rules: &Rules, now: Timestamp, wanted: &str) -> Result<Plan, NotRetired> {
+    let mut draft = Draft::new(snapshot, rules, now);
+    let is_it = |owned: &&holdings::Owned<crate::facts::TargetFacts>| {
+        owned.facts.id == wanted || owned.marker.task_arn.to_string() == wanted
+    };
+    let target = draft.holdings.targets.values().flatten().find(is_it).cloned().ok_or(NotRetired::Unknown)?;
+    if matches!(target.marker.state, investigation::MarkerState::Quarantined(_)) {
+        return Err(NotRetired::Quarantined);
+    }
+    if fate::of(snapshot, &target.marker.task_arn) == fate::Fate::Alive {
+        return Err(NotRetired::Alive);
+    }
+    retire::quarantine(&mut draft, &target, Reason::Asked, false);
+    let asked = Rules { policy: crate::rules::Policy::Sync, ..rules.clone() };
+    draft.rules = &asked;
+    Ok(draft.finish())
+}

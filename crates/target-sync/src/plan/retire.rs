@@ -86,7 +86,7 @@ fn mark_missing(draft: &mut Draft<'_>, target: &Owned<TargetFacts>) {
     update(draft, target, Action::MarkMissing, Reason::TaskMissing, changes, fields, Vec::new(), false);
 }
 
-fn quarantine(draft: &mut Draft<'_>, target: &Owned<TargetFacts>, reason: Reason, limited: bool) {
+pub(super) fn quarantine(draft: &mut Draft<'_>, target: &Owned<TargetFacts>, reason: Reason, limited: bool) {
     let facts = &target.facts;
     let most = target.marker.max_seconds.unwrap_or(draft.rules.session_cap).max(facts.session_max_seconds);
     let marker = Marker { state: MarkerState::Quarantined(draft.now), max_seconds: Some(most), ..target.marker.clone() };

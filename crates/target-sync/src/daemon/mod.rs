@@ -1,0 +1,142 @@
+//! `run`: the same cycle again and again, told to systemd, Prometheus and the log.
+//!
+//! Owns time and signals. A run is never cut in the middle of a request: on SIGTERM nothing more is begun.
+
+mod http;
+mod metrics;
+
+use crate::cycle::{CycleError, Outcome};
+use crate::exit;
+use crate::program::{Tools, code_of, failed_cycle, failed_store, tell};
+use crate::store::{Store, StoreError};
+use cli_kit::{chain_text, exit as shared};
+use jiff::Timestamp;
+use metrics::Metrics;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long a run may go on after the signal to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// Runs until a signal ends it.
+pub(crate) async fn run(tools: &Tools) -> u8 {
+    let mut store = match Store::open(&tools.settings.state_dir) {
+        Ok(store) => store,
+        Err(error) => return failed_store(&error),
+    };
+    let (mut term, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(term), Ok(interrupt)) => (term, interrupt),
+        (Err(error), _) | (_, Err(error)) => {
+            tell(&format!("failed to wait for signals: {error}"));
+            return exit::FAILED;
+        }
+    };
+    let metrics = Arc::new(Mutex::new(Metrics::new(tools.settings.daemon.interval)));
+    if let Some(address) = tools.settings.daemon.listen
+        && let Err(error) = http::serve(address, metrics.clone()).await
+    {
+        tell(&format!("failed to listen on {address}: {error}"));
+        return shared::CONFIGURATION;
+    }
+    notify(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(event = "started", interval = ?tools.settings.daemon.interval, "the daemon has started");
+    let code = live(tools, &mut store, &metrics, &mut term, &mut interrupt).await;
+    notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!(event = "stopped", code, "the daemon has stopped");
+    code
+}
+
+async fn live(tools: &Tools, store: &mut Store, metrics: &Mutex<Metrics>, term: &mut Signal, interrupt: &mut Signal) -> u8 {
+    loop {
+        let began = tokio::time::Instant::now();
+        {
+            let told = |step: &crate::plan::Step, result: &crate::apply::StepResult| {
+                tracing::info!(event = "step", action = step.action.word(), kind = step.kind.word(), name = %step.name, task_arn = %step.task_arn, result = ?result, "a step has ended");
+            };
+            let sync = tools.sync(&told);
+            let mut cycle = std::pin::pin!(sync.run(store, &|plan| plan));
+            let ended = tokio::select! {
+                ended = &mut cycle => ended,
+                _ = term.recv() => return stop(tokio::time::timeout(STOP_WITHIN, cycle).await.ok()),
+                _ = interrupt.recv() => return stop(tokio::time::timeout(STOP_WITHIN, cycle).await.ok()),
+            };
+            account(tools, metrics, &ended, began.elapsed());
+            if let Err(CycleError::Store(StoreError::File(..)) | CycleError::Journal(_)) = &ended {
+                tell("the journal cannot be written, so nothing may be changed");
+                return ended.map_or_else(|error| failed_cycle(&error), |_| exit::FAILED);
+            }
+        }
+        notify(&[sd_notify::NotifyState::Watchdog]);
+        tokio::select! {
+            () = tokio::time::sleep(pause(&tools.settings.daemon, began.elapsed())) => {}
+            _ = term.recv() => return shared::OK,
+            _ = interrupt.recv() => return shared::OK,
+        }
+    }
+}
+
+/// The daemon was asked to stop in the middle of a run; what is not answered by then stands in the journal as an open intent.
+fn stop(ended: Option<Result<Outcome, CycleError>>) -> u8 {
+    match ended {
+        Some(Err(error)) => {
+            tracing::warn!(event = "run_failed", error = %chain_text(&error), "the last run failed");
+        }
+        None => tracing::warn!(event = "cut_short", "the last run was cut short; the next one settles what it began"),
+        Some(Ok(_)) => {}
+    }
+    shared::OK
+}
+
+/// The rest of the interval, a part of it left to chance so that several daemons do not meet.
+fn pause(daemon: &crate::settings::Daemon, spent: Duration) -> Duration {
+    let part = f64::from(daemon.jitter_percent) / 100.0;
+    let chance = f64::from(u32::from_le_bytes(random())) / f64::from(u32::MAX);
+    let factor = 1.0 - part / 2.0 + part * chance;
+    daemon.interval.mul_f64(factor).saturating_sub(spent).max(Duration::from_secs(1))
+}
+
+fn random() -> [u8; 4] {
+    let id = uuid::Uuid::new_v4();
+    let bytes = id.as_bytes();
+    [bytes[0], bytes[1], bytes[2], bytes[3]]
+}
+
+/// Writes down what a run has come to: log, metrics, textfile.
+fn account(tools: &Tools, metrics: &Mutex<Metrics>, ended: &Result<Outcome, CycleError>, took: Duration) {
+    let now = Timestamp::now();
+    match ended {
+        Ok(outcome) => {
+            let (done, failed, code) = (outcome.done(), outcome.failed(), code_of(outcome));
+            if done + failed > 0 {
+                tracing::info!(event = "run_done", done, failed, code, took = ?took, "a run has changed something");
+            }
+            if outcome.look.plan.is_limited() {
+                tracing::error!(
+                    event = "safety_limit_hit",
+                    held = outcome.look.plan.held.len(),
+                    "more than the limits permit would be retired; nothing of it is"
+                );
+            }
+            for note in outcome.look.plan.notes.iter().filter(|note| note.level == crate::plan::Level::Alarm) {
+                tracing::error!(event = %note.code, task_arn = note.task_arn.as_deref(), id = note.id.as_deref(), "{}", note.text);
+            }
+        }
+        Err(error) => {
+            tracing::error!(event = "run_failed", error = %chain_text(error), "a run has failed; nothing is taken away for it");
+        }
+    }
+    let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
+    metrics.add(ended.as_ref().ok(), took, now);
+    if let Some(file) = &tools.settings.daemon.metrics_file
+        && let Err(error) = metrics.write(file)
+    {
+        tracing::warn!(event = "metrics_unwritten", %error, file = %file.display(), "the metrics' file cannot be written");
+    }
+}
+
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "systemd was not told");
+    }
+}

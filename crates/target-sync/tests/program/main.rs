@@ -1,0 +1,8 @@
+//! The real binary against the lab: ECS and Boundary on loopback, with their quirks.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail the test")]
+
+mod harness;
+mod judge;
+mod runs;
+mod trouble;
