@@ -2,7 +2,9 @@
 
 use crate::args::OutputWord;
 use crate::exit;
-use crate::observe::boundary::{ACCOUNT_GRANT, ALIAS_GRANT, ROLE_GRANT, SESSION_GRANT, TARGET_GRANT, USER_GRANT};
+use crate::observe::boundary::{
+    ACCOUNT_GRANT, ALIAS_GRANT, FOREIGN_ROLE_GRANT, ROLE_GRANT, SESSION_GRANT, TARGET_GRANT, USER_GRANT,
+};
 use crate::plan::QUARANTINE_FILTER;
 use crate::program::{Tools, print, print_json};
 use crate::store::{Store, StoreError};
@@ -94,6 +96,7 @@ async fn boundary(tools: &Tools) -> Vec<Check> {
         let list = client.accounts().list(ListOptions::of_auth_method(method).page_size(1)).next().await;
         checks.push(listed("accounts", list.map(drop), ACCOUNT_GRANT, method, true));
     }
+    checks.push(foreign_roles(tools).await);
     checks.push(workers(tools).await);
     checks
 }
@@ -106,6 +109,24 @@ fn listed(id: &'static str, list: Result<(), Error>, grant: &str, place: &str, n
         }
         Err(error) if error.meaning() == Meaning::Denied => failed(id, format!("cannot be listed; add `{grant}` in {place}")),
         Err(error) => failed(id, chain_text(&error)),
+    }
+}
+
+/// Whether broad roles of others would be seen: a list without rights is short, and no refusal.
+async fn foreign_roles(tools: &Tools) -> Check {
+    let project_id = &tools.settings.rules.project_id;
+    let listed = tools.client.roles().list_all(ListOptions::in_scope("global").recursive()).await;
+    let seen = listed.map(|roles| roles.items.iter().filter(|role| role.scope_id != *project_id).count());
+    match seen {
+        Ok(0) | Err(_) => warning(
+            "foreign-roles",
+            format!(
+                "none is seen outside the project, so nobody is told of broad ones; add `{FOREIGN_ROLE_GRANT}` in global, for descendants too"
+            ),
+        ),
+        Ok(seen) => {
+            ok("foreign-roles", format!("{seen} roles outside the project are seen, and told when they reach our targets"))
+        }
     }
 }
 

@@ -1,6 +1,8 @@
-//! `lab demo`: a world, the wrapper built beside us, and a shell through the stand-in for Boundary.
+//! `lab demo`: a world, the programs built beside us, a target that target-sync makes, and a shell through the stand-in for
+//! Boundary.
 
 pub(crate) mod script;
+mod sync;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use lab::{TaskView, World, WorldOptions};
 
 use crate::say;
 
+/// The wrapper's package and program.
+const WRAPPER: &str = "ecs-exec-wrapper";
 /// Name of the container that the demo enters.
 const CONTAINER: &str = "rosa-boundary";
 /// A build that takes longer says so.
@@ -19,8 +23,8 @@ const SLOW: Duration = Duration::from_secs(2);
 
 /// Opens a shell on the user's terminal.
 pub(crate) async fn interactive() -> anyhow::Result<ExitCode> {
-    let wrapper = build_wrapper()?;
-    let stage = Stage::new(wrapper).await?;
+    let stage = Stage::new(build(&[WRAPPER, sync::PROGRAM])?).await?;
+    say(&format!("lab: target-sync made a target for the task; {} leads there", stage.alias));
     say("lab: a shell through the lab's Boundary follows; `exit` ends it");
     let status = tokio::process::Command::new(&stage.lab)
         .args(stage.connect_args())
@@ -39,22 +43,29 @@ pub(crate) struct Stage {
     pub(crate) task: TaskView,
     pub(crate) lab: PathBuf,
     pub(crate) wrapper: PathBuf,
+    /// What target-sync said of the task.
+    pub(crate) account: serde_json::Value,
+    /// The alias that target-sync gave the task.
+    pub(crate) alias: String,
     user: String,
 }
 
 impl Stage {
-    pub(crate) async fn new(wrapper: PathBuf) -> anyhow::Result<Self> {
+    /// Starts a world and has target-sync make the target of its task.
+    pub(crate) async fn new(programs: PathBuf) -> anyhow::Result<Self> {
         let world = World::start(WorldOptions::default()).await?;
         let task = world.tasks().into_iter().next().context("the lab's world has no task")?;
         let uid = nix::unistd::getuid();
         let user = nix::unistd::User::from_uid(uid)?.with_context(|| format!("no user of id {uid} on this machine"))?.name;
-        Ok(Self { world, task, lab: std::env::current_exe()?, wrapper, user })
+        let account = sync::make_target(&world, &task, &programs.join(sync::PROGRAM)).await?;
+        let alias = account["targets"][0]["aliases"][0].as_str().context("target-sync made no alias")?.to_owned();
+        Ok(Self { world, task, lab: std::env::current_exe()?, wrapper: programs.join(WRAPPER), account, alias, user })
     }
 
     /// What the stand-in is called with.
     pub(crate) fn connect_args(&self) -> Vec<String> {
         let wrapper = self.wrapper.display().to_string();
-        let own = ["connect", "-exec", &wrapper, "-target-id", "ttcp_lab0000001", "--"];
+        let own = ["connect", "-exec", &wrapper, &self.alias, "--"];
         own.into_iter().map(str::to_owned).chain(self.task_args()).collect()
     }
 
@@ -66,7 +77,7 @@ impl Stage {
     /// The world's environment; the container has only the users of this machine.
     pub(crate) fn variables(&self) -> Vec<(String, String)> {
         let mut variables = self.world.environment();
-        variables.push(("LAB_WORKER_ADDR".to_owned(), self.world.worker_addr().to_string()));
+        variables.extend(self.world.boundary_environment());
         variables.push(("ECS_EXEC_USER".to_owned(), self.user.clone()));
         variables
     }
@@ -74,33 +85,38 @@ impl Stage {
 
 /// Builds the wrapper in our own profile and finds it beside our own program.
 pub(crate) fn build_wrapper() -> anyhow::Result<PathBuf> {
+    Ok(build(&[WRAPPER])?.join(WRAPPER))
+}
+
+/// Builds programs in our own profile, and returns the folder of our own program, where they then are.
+pub(crate) fn build(programs: &[&str]) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("failed to find our own program")?;
     let folder = own.parent().context("our own program lies in no folder")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
     let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "-p", "ecs-exec-wrapper", "--manifest-path"]).arg(manifest);
+    build.args(["build", "--quiet", "--manifest-path"]).arg(manifest);
+    build.args(programs.iter().flat_map(|program| ["-p", program]));
     if folder.ends_with("release") {
         build.arg("--release");
     }
-    wait_for_build(build.stdin(Stdio::null()))?;
-    let wrapper = folder.join("ecs-exec-wrapper");
-    if !wrapper.is_file() {
-        bail!("ecs-exec-wrapper was built, but not to {}", wrapper.display());
+    wait_for_build(build.stdin(Stdio::null()), programs)?;
+    match programs.iter().find(|program| !folder.join(program).is_file()) {
+        Some(program) => bail!("{program} was built, but not to {}", folder.display()),
+        None => Ok(folder.to_owned()),
     }
-    Ok(wrapper)
 }
 
-fn wait_for_build(build: &mut Command) -> anyhow::Result<()> {
+fn wait_for_build(build: &mut Command, programs: &[&str]) -> anyhow::Result<()> {
     let mut child = build.spawn().context("failed to run cargo")?;
     let (started, mut told) = (Instant::now(), false);
     loop {
         if let Some(status) = child.try_wait().context("failed to wait for cargo")? {
-            return if status.success() { Ok(()) } else { bail!("cargo could not build ecs-exec-wrapper") };
+            return if status.success() { Ok(()) } else { bail!("cargo could not build {}", programs.join(" and ")) };
         }
         if !told && started.elapsed() > SLOW {
             told = true;
-            say("lab: building ecs-exec-wrapper…");
+            say(&format!("lab: building {}…", programs.join(" and ")));
         }
         std::thread::sleep(Duration::from_millis(20));
     }

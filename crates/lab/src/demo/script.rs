@@ -10,7 +10,7 @@ use lab::{ChildStatus, JournalEntry, World};
 use tempfile::TempDir;
 
 use crate::demo::terminal::Terminal;
-use crate::demo::{Stage, build_wrapper};
+use crate::demo::{Stage, WRAPPER, build, sync};
 use crate::report;
 
 /// Generous: only a hang reaches it.
@@ -41,9 +41,10 @@ impl Story {
 
 /// Runs the script; success only if every line of the story holds.
 pub(crate) async fn run() -> anyhow::Result<ExitCode> {
-    let stage = Stage::new(build_wrapper()?).await?;
+    let stage = Stage::new(build(&[WRAPPER, sync::PROGRAM])?).await?;
     let state = TempDir::with_prefix("lab-state-").context("failed to make a folder for records")?;
     let mut story = Story { failed: 0 };
+    tell_target(&stage, &mut story);
     through_boundary(&stage, state.path(), &mut story).await?;
     past_boundary(&stage, state.path(), &mut story).await?;
     if story.failed == 0 {
@@ -53,6 +54,19 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
     report(&format!("{} lines of the story do not hold; the lab's journal:", story.failed));
     stage.world.journal().iter().for_each(|entry| report(&format!("  {entry:?}")));
     Ok(ExitCode::FAILURE)
+}
+
+/// target-sync's own words, held against what the controller would answer.
+fn tell_target(stage: &Stage, story: &mut Story) {
+    let target = &stage.account["targets"][0];
+    let of = |name: &str| stage.world.boundary().may_authorize(name, target["id"].as_str().unwrap_or_default());
+    let owner = stage.account["owner"]["user_id"].as_str().unwrap_or_default();
+    story.tell("target-sync made the task a target", &Some("live"), &target["state"].as_str());
+    story.holds(&format!("which its owner may enter by the alias {}", stage.alias), of(owner));
+    let others = stage.world.boundary().snapshot();
+    let others = others["users"].as_array().into_iter().flatten().filter_map(|user| user["id"].as_str());
+    let strangers: Vec<&str> = others.filter(|id| *id != owner && of(id)).collect();
+    story.tell("and nobody else but the administrator", &1, &strangers.len());
 }
 
 async fn through_boundary(stage: &Stage, state: &Path, story: &mut Story) -> anyhow::Result<()> {

@@ -77,6 +77,10 @@ pub const USER_GRANT: &str = "ids=*;type=user;actions=list,read";
 /// See [`TARGET_GRANT`].
 pub const ACCOUNT_GRANT: &str = "ids=*;type=account;actions=list,read";
 
+/// What it needs, in the global scope and below, to see roles of others that authorise sessions on our targets. Good to have:
+/// without it such roles are not told.
+pub const FOREIGN_ROLE_GRANT: &str = "ids=*;type=role;actions=list,read";
+
 /// Looks at everything. What may be missing without harm is told in `unreadable`.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ use crate::support::{AT, ECS_CLUSTER, add, arns, bare, calls, eye, granted, scan
 use investigation::TaskArn;
 use lab::{Profile, TaskSpec};
 use std::collections::BTreeSet;
+use std::time::Duration;
 use target_sync::observe::ecs::{SOURCES_AT_ONCE, Source, scan_all};
 
 const CLUSTER_ARN: &str = "arn:aws:ecs:us-east-2:123456789012:cluster/rosa-boundary-dev";
@@ -239,6 +240,39 @@ async fn a_cluster_that_is_gone_is_not_active() {
             assert!(scan.failure.is_some_and(|failure| failure.contains("ClusterNotFoundException")));
         }
     }
+}
+
+#[tokio::test]
+async fn a_cluster_that_goes_during_the_scan_is_not_active() {
+    let world = granted().await;
+    world.faults().api_error("ecs:ListTasks", "ClusterNotFoundException", 400, 1);
+    let scan = scan_also(&world, &[FORGOTTEN]).await;
+    assert_eq!((scan.cluster_is_active, scan.missing.len()), (false, 1), "one call says that it is not there");
+}
+
+#[tokio::test]
+async fn a_scan_that_is_given_up_does_not_harm_the_next() {
+    let world = granted().await;
+    add(&world, 150);
+    let eye = eye(&world, source()).await;
+    world.faults().api_delay("ecs:DescribeTasks", Duration::from_secs(30));
+    let given_up = tokio::time::timeout(Duration::from_millis(300), eye.scan(&BTreeSet::new(), AT)).await;
+    assert!(given_up.is_err());
+    world.faults().api_delay("ecs:DescribeTasks", Duration::ZERO);
+    let scan = eye.scan(&BTreeSet::new(), AT).await;
+    assert_eq!((scan.tasks.len(), scan.failure), (150, None));
+}
+
+#[tokio::test]
+async fn what_was_seen_before_the_credentials_ended_is_kept() {
+    let world = granted().await;
+    add(&world, 250);
+    world.fail_list_page(Some((1, "ExpiredTokenException", 403)));
+    let nowhere = Source { profile: Some("no-such-profile".to_owned()), ..source() };
+    let scan = eye(&world, nowhere).await.scan(&BTreeSet::new(), AT).await;
+    assert_eq!(scan.tasks.len(), 100);
+    let failure = scan.failure.unwrap();
+    assert!(failure.contains("ExpiredTokenException") && failure.contains("no-such-profile"), "{failure}");
 }
 
 #[tokio::test]

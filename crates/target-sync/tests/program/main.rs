@@ -5,4 +5,5 @@
 mod harness;
 mod judge;
 mod runs;
+mod stock;
 mod trouble;

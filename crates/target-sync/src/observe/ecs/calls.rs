@@ -233,3 +233,61 @@ impl Described {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_ecs::types::{Failure, Task};
+
+    fn arn(id: u8) -> String {
+        format!("arn:aws:ecs:us-east-2:123456789012:task/dev/{id:032x}")
+    }
+
+    fn task(id: u8) -> Task {
+        Task::builder().task_arn(arn(id)).last_status("RUNNING").build()
+    }
+
+    fn failure(id: u8, reason: &str) -> Failure {
+        Failure::builder().arn(arn(id)).reason(reason).build()
+    }
+
+    /// What is taken of an answer when the tasks 1 to `asked` were asked for: those seen, those missing, and the troubles.
+    fn taken(asked: u8, tasks: Vec<Task>, failures: Vec<Failure>) -> (usize, usize, String) {
+        let batch: Vec<TaskArn> = (1..=asked).map(|id| TaskArn::parse(&arn(id)).unwrap()).collect();
+        let answer = DescribeTasksOutput::builder().set_tasks(Some(tasks)).set_failures(Some(failures)).build();
+        let mut described = Described::default();
+        described.take(&answer, &batch, "rosa-boundary");
+        let troubles = described.trouble.iter().map(ToString::to_string).collect::<Vec<_>>();
+        (described.tasks.len(), described.missing.len(), troubles.join("\n"))
+    }
+
+    #[test]
+    fn a_whole_answer_is_no_trouble() {
+        assert_eq!(taken(2, vec![task(1)], vec![failure(2, "MISSING")]), (1, 1, String::new()));
+    }
+
+    #[test]
+    fn only_missing_means_missing() {
+        let (seen, missing, troubles) = taken(2, vec![task(1)], vec![failure(2, "ACCESS\u{1b}[2J")]);
+        assert!(seen == 1 && missing == 0 && troubles.contains("ACCESS") && !troubles.contains('\u{1b}'), "{troubles:?}");
+    }
+
+    #[test]
+    fn what_was_not_asked_for_is_not_believed() {
+        let (seen, missing, troubles) = taken(1, vec![task(1), task(2)], vec![failure(3, "MISSING"), failure(1, "MISSING")]);
+        assert_eq!((seen, missing, troubles.lines().count()), (1, 0, 3), "{troubles}");
+    }
+
+    #[test]
+    fn silence_is_told() {
+        let (seen, missing, troubles) = taken(3, vec![task(2)], Vec::new());
+        assert!(seen == 1 && missing == 0 && troubles.contains("nothing on 2 of 3 tasks"), "{troubles}");
+    }
+
+    #[test]
+    fn a_list_keeps_what_it_can_read() {
+        let mut listed = Listed::default();
+        listed.take(&[arn(1), "arn:aws:ecs:us-east-2:123456789012:service/x".to_owned(), "\u{1b}]0;x".to_owned()]);
+        assert_eq!((listed.arns.len(), listed.trouble.len(), listed.is_answered), (1, 2, true));
+    }
+}

@@ -102,7 +102,7 @@ impl Eye {
         // The credentials of a long-lived connection are no longer good: a file may hold better ones.
         match self.connected().await {
             Ok((connection, _)) => self.look(&connection, also, at).await.0,
-            Err(error) => self.blind(at, &error),
+            Err(error) => and_failed(scan, &error),
         }
     }
 
@@ -129,7 +129,7 @@ impl Eye {
         SourceScan {
             place: self.source.supposed_place(),
             at,
-            failure: Some(format!("failed to {}", chain_text(error))),
+            failure: Some(failed_to(error)),
             cluster_is_active: false,
             tasks: BTreeMap::new(),
             missing: BTreeSet::new(),
@@ -157,6 +157,16 @@ impl Eye {
         };
         (scan, trouble.iter().any(Trouble::is_stale))
     }
+}
+
+fn failed_to(error: &ConnectionError) -> String {
+    format!("failed to {}", chain_text(error))
+}
+
+/// What was seen before the credentials ended, and that there are no others.
+fn and_failed(scan: SourceScan, error: &ConnectionError) -> SourceScan {
+    let failures = scan.failure.into_iter().chain([failed_to(error)]).collect::<Vec<_>>();
+    SourceScan { failure: Some(failures.join("; ")), ..scan }
 }
 
 /// Those of `also` that belong here and were not listed. A name that no task ever has is not asked for: ECS refuses the whole
