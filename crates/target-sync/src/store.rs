@@ -33,7 +33,7 @@ pub enum StoreError {
 }
 
 /// What the journal comes to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct State {
     format_version: u32,

@@ -5,7 +5,8 @@
 
 use crate::facts::{AccountFacts, AliasFacts, BoundaryScan, Kind, LiveSession, Recorded, RoleFacts, TargetFacts, UserFacts};
 use boundary_api::{
-    Account, Alias, Client, Error, ErrorKind, Item, ListOptions, Meaning, Role, Session, SessionStatus, Target, User,
+    Account, Alias, Client, Collection, Error, ErrorKind, Item, ListOptions, ListToken, Listing, Meaning, Resource, Role,
+    Session, SessionStatus, Target, User,
 };
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -29,13 +30,66 @@ pub struct Scope {
 }
 
 /// What was read one by one, by id; each is good as long as the object has this version.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {
     /// Roles: version, grants, grant scopes, principals.
     roles: BTreeMap<String, RoleMemory>,
     /// Users: version, accounts.
     users: BTreeMap<String, (u32, BTreeSet<String>)>,
+    /// Lists that this process has read, to be refreshed. Never stored: another run lists anew.
+    #[serde(skip)]
+    lists: Lists,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Lists {
+    targets: Listed<Target>,
+    roles: Listed<Role>,
+    foreign_roles: Listed<Role>,
+    aliases: Listed<Alias>,
+    users: Listed<User>,
+}
+
+/// A list as it was last seen, with the token that asks for what has changed since.
+#[derive(Debug, Clone, PartialEq)]
+struct Listed<T> {
+    items: BTreeMap<String, Item<T>>,
+    token: Option<ListToken>,
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self { items: BTreeMap::new(), token: None }
+    }
+}
+
+impl<T: Resource + Clone> Listed<T> {
+    /// Brings the list up to date: by a refresh where there is a token that is still good, else from the start.
+    async fn refresh(&mut self, collection: Collection<'_, T>, options: ListOptions) -> Result<(), Error> {
+        if let Some(token) = self.token.take() {
+            match collection.list_all(options.clone().since(token)).await {
+                Ok(changed) => {
+                    for id in &changed.removed_ids {
+                        self.items.remove(id);
+                    }
+                    self.take(changed);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == Some(ErrorKind::InvalidListToken) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.items.clear();
+        let whole = collection.list_all(options).await?;
+        self.take(whole);
+        Ok(())
+    }
+
+    fn take(&mut self, listing: Listing<T>) {
+        self.items.extend(listing.items.into_iter().map(|item| (item.id().to_owned(), item)));
+        self.token = listing.list_token;
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,23 +148,28 @@ pub async fn observe(
     let project = || ListOptions::in_scope(&scope.project_id);
     let in_project = || format!("the project {}", scope.project_id);
     let anywhere = || ListOptions::in_scope("global").recursive();
-    let (all_targets, all_roles, all_sessions, all_users) = (client.targets(), client.roles(), client.sessions(), client.users());
-    let (targets, roles, aliases) =
-        tokio::join!(all_targets.list_all(project()), all_roles.list_all(project()), list_aliases(client, scope.aliases),);
-    let (sessions, strangers, users) =
-        tokio::join!(all_sessions.list_all(project()), all_roles.list_all(anywhere()), all_users.list_all(anywhere()),);
+    let mut lists = std::mem::take(&mut memory.lists);
+    let (targets, roles, aliases) = tokio::join!(
+        lists.targets.refresh(client.targets(), project()),
+        lists.roles.refresh(client.roles(), project()),
+        list_aliases(client, scope.aliases, &mut lists.aliases),
+    );
+    let all_sessions = client.sessions();
+    let (sessions, strangers, users) = tokio::join!(
+        all_sessions.list_all(project()),
+        lists.foreign_roles.refresh(client.roles(), anywhere()),
+        lists.users.refresh(client.users(), anywhere()),
+    );
     let mut scan = BoundaryScan::default();
-    let targets = needed(targets, TARGET_GRANT, in_project)?;
-    scan.targets = targets.items.iter().map(|target| (target.id.clone(), target_facts(target))).collect();
-    let aliases = needed(aliases, ALIAS_GRANT, || "the global scope".to_owned())?;
-    scan.aliases = aliases.iter().map(|alias| (alias.id.clone(), alias_facts(alias))).collect();
-    let mut listed = needed(roles, ROLE_GRANT, in_project)?.items;
-    match strangers {
-        Ok(strangers) => {
-            let known: BTreeSet<String> = listed.iter().map(|role| role.id.clone()).collect();
-            listed.extend(strangers.items.into_iter().filter(|role| !known.contains(&role.id)));
-        }
-        Err(error) => optional(error, "roles elsewhere, which may authorise our targets too", &mut scan.unreadable)?,
+    needed(targets, TARGET_GRANT, in_project)?;
+    scan.targets = lists.targets.items.iter().map(|(id, target)| (id.clone(), target_facts(target))).collect();
+    needed(aliases, ALIAS_GRANT, || "the global scope".to_owned())?;
+    scan.aliases = lists.aliases.items.iter().map(|(id, alias)| (id.clone(), alias_facts(alias))).collect();
+    needed(roles, ROLE_GRANT, in_project)?;
+    let elsewhere = lists.foreign_roles.items.iter().filter(|(id, _)| !lists.roles.items.contains_key(*id));
+    let listed: Vec<&Item<Role>> = lists.roles.items.values().chain(elsewhere.map(|(_, role)| role)).collect();
+    if let Err(error) = strangers {
+        optional(error, "roles elsewhere, which may authorise our targets too", &mut scan.unreadable)?;
     }
     read_roles(client, &listed, memory, &mut scan).await?;
     match sessions {
@@ -119,10 +178,11 @@ pub async fn observe(
             optional(error, "sessions; a target that is due is deleted although one may be listed", &mut scan.unreadable)?;
         }
     }
-    match users {
-        Ok(users) => scan.users = users.items.iter().map(|user| (user.id.clone(), user_facts(user))).collect(),
-        Err(error) => optional(error, &format!("users; nobody new is granted without `{USER_GRANT}`"), &mut scan.unreadable)?,
+    scan.users = lists.users.items.iter().map(|(id, user)| (id.clone(), user_facts(user))).collect();
+    if let Err(error) = users {
+        optional(error, &format!("users; nobody new is granted without `{USER_GRANT}`"), &mut scan.unreadable)?;
     }
+    memory.lists = lists;
     for method in &scope.auth_methods {
         match client.accounts().list_all(ListOptions::of_auth_method(method)).await {
             Ok(accounts) => scan.accounts.extend(accounts.items.iter().map(account_facts)),
@@ -137,11 +197,11 @@ pub async fn observe(
     Ok(scan)
 }
 
-async fn list_aliases(client: &Client, on: bool) -> Result<Vec<Item<Alias>>, Error> {
+async fn list_aliases(client: &Client, on: bool, known: &mut Listed<Alias>) -> Result<(), Error> {
     if !on {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    Ok(client.aliases().list_all(ListOptions::in_scope("global")).await?.items)
+    known.refresh(client.aliases(), ListOptions::in_scope("global")).await
 }
 
 fn needed<T>(listed: Result<T, Error>, grant: &'static str, place: impl FnOnce() -> String) -> Result<T, ObserveError> {
@@ -162,7 +222,7 @@ fn optional(error: Error, what: &str, unreadable: &mut Vec<String>) -> Result<()
 
 async fn read_roles(
     client: &Client,
-    listed: &[Item<Role>],
+    listed: &[&Item<Role>],
     memory: &mut Memory,
     scan: &mut BoundaryScan,
 ) -> Result<(), ObserveError> {

@@ -414,3 +414,43 @@ fn an_old_target_is_not_closed_while_the_alias_has_not_moved() {
     let closed = &plan.steps[number(Action::Quarantine, "target") - 1];
     assert!(closed.after.contains(&number(Action::Update, "alias")), "{closed:#?}");
 }
+
+/// A second instance, with its own look at the same world, does everything that it planned in the middle of the first one's
+/// run; before each step once.
+#[test]
+fn a_second_instance_in_the_middle_of_a_run_does_no_harm() {
+    let stories: [fn(&mut World); 3] = [
+        |world| drop(world.start("prod-01", "inv-7", "alice")),
+        |world| {
+            let arn = world.start("prod-01", "inv-7", "alice");
+            settle(world);
+            world.stop(&arn);
+        },
+        |world| {
+            let arn = world.start("prod-01", "inv-7", "alice");
+            settle(world);
+            world.stop(&arn);
+            world.pass(MINUTE);
+            world.start("prod-01", "inv-7", "bob");
+        },
+    ];
+    for story in stories {
+        let mut told = World::new();
+        story(&mut told);
+        for at in 1..=told.plan().steps.len() {
+            let mut world = told.clone();
+            let (first, second) = (world.plan(), world.plan());
+            let recorded = world.recorded.clone();
+            world.carry_out_disturbed(&first, &mut |world, number| {
+                if number == at {
+                    world.carry_out_disturbed(&second, &mut |world, _| at_any_time(world));
+                }
+                at_any_time(world);
+            });
+            // Each has its own records; neither knows what the other made.
+            world.recorded = recorded;
+            settle(&mut world);
+            assert!(world.boundary.targets.len() <= 2 && world.boundary.aliases.len() <= 1, "{:#?}", world.boundary);
+        }
+    }
+}

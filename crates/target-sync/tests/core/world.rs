@@ -217,6 +217,20 @@ impl World {
         done.len()
     }
 
+    /// Does what of a plan still can be done, while `between` changes the world before each step; a step that is refused takes
+    /// those with it that rest on it.
+    pub(crate) fn carry_out_disturbed(&mut self, plan: &Plan, between: &mut dyn FnMut(&mut World, usize)) {
+        let mut made: BTreeMap<usize, String> = BTreeMap::new();
+        for step in plan.due(self.now).cloned().collect::<Vec<_>>() {
+            between(self, step.number);
+            if step.after.iter().all(|number| made.contains_key(number))
+                && let Ok(id) = self.execute(&step, &made)
+            {
+                made.insert(step.number, id);
+            }
+        }
+    }
+
     /// Rounds until nothing is due, at most `most` of them.
     pub(crate) fn settle(&mut self, most: usize, judge: &mut dyn FnMut(&World, &Step)) {
         for _ in 0..most {

@@ -102,7 +102,7 @@ impl Real {
         Ran::of(real.arg("--config").arg(&file).args(arguments).output().unwrap())
     }
 
-    async fn settle(&self, setting: &Setting, port: u16, most: usize) {
+    fn settle(&self, setting: &Setting, port: u16, most: usize) {
         for _ in 0..most {
             let ran = self.run(setting, port, &["apply", "-o", "json"]);
             assert_eq!(ran.code, 0, "{ran:?}");
@@ -182,7 +182,7 @@ fn a_real_boundary_is_kept_and_quarantine_spares_the_living() {
             })
         };
         let task = start(0);
-        real.settle(&setting, port, 3).await;
+        real.settle(&setting, port, 3);
         let before = real.target_of(&task).await.unwrap();
         let again = real.run(&setting, port, &["apply", "-o", "json"]);
         assert_eq!((again.code, &again.json()["done"]), (0, &json!(0)), "{again:?}");
@@ -201,7 +201,7 @@ fn a_real_boundary_is_kept_and_quarantine_spares_the_living() {
 
         // The task ends: the live session goes on, and a new one is refused even to an administrator.
         setting.world.stop_task(&task.task_id, "done");
-        real.settle(&setting, port, 3).await;
+        real.settle(&setting, port, 3);
         tokio::time::sleep(std::time::Duration::from_secs(4)).await;
         assert!(answers(&mut stream, b"after").await, "the quarantine cut a live session");
         assert!(alice.targets().authorize_session(&text(&before, "id")).await.is_err());
@@ -210,7 +210,7 @@ fn a_real_boundary_is_kept_and_quarantine_spares_the_living() {
 
         // The investigation is opened again by somebody else, under the same alias.
         let second = start(1);
-        real.settle(&setting, port, 3).await;
+        real.settle(&setting, port, 3);
         assert!(bob.targets().authorize_session(&alias).await.is_ok());
         assert!(alice.targets().authorize_session(&alias).await.is_err());
         assert!(answers(&mut stream, b"still").await);
@@ -218,7 +218,7 @@ fn a_real_boundary_is_kept_and_quarantine_spares_the_living() {
         // What is deleted or changed by hand comes back; a lost read grant deletes nothing.
         let id = text(&real.target_of(&second).await.unwrap(), "id");
         real.admin.targets().delete(&id).await.unwrap();
-        real.settle(&setting, port, 3).await;
+        real.settle(&setting, port, 3);
         assert!(bob.targets().authorize_session(&alias).await.is_ok());
         real.take_away().await;
     });

@@ -109,13 +109,13 @@ fn strangers_in_the_way_keep_every_byte() {
 /// The run works with its grants, and fails clearly with one less; with fewer rights nothing is taken away.
 #[test]
 fn each_grant_is_needed_and_named_when_it_is_missing() {
-    for missing in 0..GRANTS.len() {
+    for (missing, (grant, _)) in GRANTS.iter().enumerate() {
         let whole = Setting::new();
         whole.settle(2);
         let rest: Vec<&str> = GRANTS.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, (grant, _))| *grant).collect();
         let setting = Setting::with_grants(&rest);
         let ran = setting.run(&["apply"]);
-        let kind = GRANTS[missing].0.split("type=").nth(1).unwrap().split(';').next().unwrap();
+        let kind = grant.split("type=").nth(1).unwrap().split(';').next().unwrap();
         let told = format!("{}{}", ran.out, ran.err);
         assert!(told.contains(&format!("type={kind};")) || told.contains("sessions"), "without {kind}: {ran:?}");
     }
