@@ -13,7 +13,7 @@ use std::time::Duration;
     name = "target-sync",
     version,
     max_term_width = 110,
-    after_help = "Exit codes: 0 nothing to do or all applied; 2 changes are pending (plan --detailed-exitcode); 3 applied in part; 4 held back by a limit; 5 another run holds the lock; 1 failed; 64 wrong usage; 78 wrong configuration."
+    after_help = "Exit codes: 0 nothing to do or all applied; 2 changes are pending (plan --detailed-exitcode); 3 applied in part, or a source was not read; 4 held back by a limit; 5 another run holds the lock, or another sync keeps what we want; 1 failed; 64 wrong usage; 78 wrong configuration."
 )]
 pub struct Cli {
     /// What to do.

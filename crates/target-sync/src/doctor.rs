@@ -150,6 +150,17 @@ async fn workers(tools: &Tools) -> Check {
 fn rules(tools: &Tools) -> Vec<Check> {
     let settings = &tools.settings;
     let mut checks = Vec::new();
+    let address = std::env::var("BOUNDARY_ADDR").ok().or_else(|| settings.boundary_addr.clone()).unwrap_or_default();
+    let loopback = ["http://127.", "http://localhost", "http://[::1]"].iter().any(|prefix| address.starts_with(prefix));
+    if address.starts_with("http://") && !loopback {
+        checks.push(warning(
+            "address",
+            "the controller is reached without TLS: password and tokens go over the network as they are",
+        ));
+    }
+    if std::env::var("BOUNDARY_TLS_INSECURE").is_ok_and(|value| value != "false" && value != "0") {
+        checks.push(warning("address", "BOUNDARY_TLS_INSECURE: anybody may pass for the controller"));
+    }
     if !settings.policy_was_said {
         checks.push(warning(
             "policy",

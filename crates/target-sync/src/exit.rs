@@ -4,9 +4,9 @@
 pub const FAILED: u8 = 1;
 /// Changes are pending: `plan --detailed-exitcode`.
 pub const PENDING: u8 = 2;
-/// Some steps were done, some were not.
+/// Some steps were done, some were not; or a source was not read to its end.
 pub const IN_PART: u8 = 3;
 /// A limit holds something back.
 pub const LIMITED: u8 = 4;
-/// Another run holds the lock.
+/// Another run holds the lock, or another sync keeps what this one wants.
 pub const LOCKED: u8 = 5;

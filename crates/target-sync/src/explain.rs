@@ -15,8 +15,17 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Notes that `orphans` lists.
-const LEFT_OVER: [&str; 8] =
-    ["marker_lost", "unseen", "name_taken", "alias_taken", "foreign_grant", "fate_unknown", "tags_gone", "owner_changed"];
+const LEFT_OVER: [&str; 9] = [
+    "marker_lost",
+    "unseen",
+    "name_taken",
+    "alias_taken",
+    "owner_conflict",
+    "foreign_grant",
+    "fate_unknown",
+    "tags_gone",
+    "owner_changed",
+];
 
 async fn look(tools: &Tools) -> Result<Look, u8> {
     let (recorded, mut memory) = crate::store::peek(&tools.settings.state_dir).map_err(|error| failed_store(&error))?;

@@ -225,8 +225,11 @@ pub(crate) fn conclude(tools: &Tools, outcome: &Outcome) -> u8 {
 
 /// The exit code of a run.
 pub(crate) fn code_of(outcome: &Outcome) -> u8 {
+    let look = &outcome.look;
+    let half_blind = look.snapshot.sources.values().any(|scan| scan.failure.is_some());
     match () {
-        () if outcome.failed() > 0 => exit::IN_PART,
+        () if outcome.failed() > 0 || half_blind => exit::IN_PART,
+        () if look.plan.notes.iter().any(|note| note.code == "owner_conflict") => exit::LOCKED,
         () if outcome.look.plan.is_limited() => exit::LIMITED,
         () => shared::OK,
     }

@@ -68,9 +68,18 @@ impl Names {
 
     fn refuse(&mut self, draft: &mut Draft<'_>, holder: &TargetFacts, wanted: &DesiredTarget) {
         self.taken.insert(wanted.task_arn.to_string());
-        let text = format!("the name `{}` is that of a target which is not ours; rename that one, or change `name`", wanted.name);
-        draft.note(Level::Alarm, "name_taken", Some(&wanted.task_arn), Some(&holder.id), text);
+        let what = format!("the name `{}` is that of a target", wanted.name);
+        tell_taken(draft, wanted, "name_taken", &holder.id, &holder.description, &what);
     }
+}
+
+/// Tells that somebody else's object stands in the way; another sync's is a conflict of owners.
+fn tell_taken(draft: &mut Draft<'_>, wanted: &DesiredTarget, code: &str, id: &str, description: &str, what: &str) {
+    let (code, text) = match Marker::parse(description) {
+        Ok(marker) => ("owner_conflict", format!("{what} that the sync `{}` keeps: two syncs look at one task", marker.owner)),
+        Err(_) => (code, format!("{what} which is not ours; rename that one, or change the template")),
+    };
+    draft.note(Level::Alarm, code, Some(&wanted.task_arn), Some(id), text);
 }
 
 /// Plans everything for one running task.
@@ -375,8 +384,8 @@ fn bring_alias(draft: &mut Draft<'_>, wanted: &DesiredTarget, target: &Object, r
         None => Some(create_alias(draft, wanted, value, target, ready)),
         Some(alias) if ours => lead_alias(draft, wanted, &alias, target, ready),
         Some(alias) => {
-            let text = format!("the alias `{value}` is not ours; the target is reached by its id only");
-            return draft.note(Level::Alarm, "alias_taken", Some(&wanted.task_arn), Some(&alias.id), text);
+            let what = format!("the alias `{value}` is one");
+            return tell_taken(draft, wanted, "alias_taken", &alias.id, &alias.description, &what);
         }
     };
     drop_other_aliases(draft, wanted, value, step);

@@ -106,6 +106,45 @@ fn strangers_in_the_way_keep_every_byte() {
     assert!(setting.target_of(&other).is_some());
 }
 
+#[test]
+fn another_sync_that_keeps_the_name_is_a_conflict_of_owners() {
+    let setting = Setting::new();
+    let arn = setting.world.tasks()[0].task_arn();
+    setting.world.boundary().add_target(lab::BoundaryTarget {
+        id: "ttcp_othersync1".to_owned(),
+        name: "rosa-prod-01/inv-123".to_owned(),
+        description: format!("ecs-exec-target/1 owner=sync-b task={arn} container=rosa-boundary state=live"),
+        aliases: Vec::new(),
+        ..lab::BoundaryTarget::default()
+    });
+    let ran = setting.run(&["apply"]);
+    assert!(ran.code == 5 && ran.out.contains("sync-b"), "{ran:?}");
+}
+
+#[test]
+fn a_source_that_cannot_be_read_is_told_and_its_targets_stay() {
+    let setting = Setting::new();
+    setting.settle(2);
+    let before = setting.all("targets");
+    setting.world.deny(&["ecs:ListTasks", "ecs:DescribeTasks"]);
+    let ran = setting.run(&["apply"]);
+    assert!(ran.code == 3 && ran.out.contains("ecs:ListTasks"), "{ran:?}");
+    assert_eq!(setting.all("targets"), before);
+}
+
+#[test]
+fn a_renamed_user_keeps_his_way_in() {
+    let setting = Setting::new();
+    setting.settle(2);
+    let writes = setting.world.boundary().write_count();
+    let alice = setting.user_id("alice");
+    setting.world.boundary().interfere(&alice, &json!({ "name": "alice-married" }));
+    setting.settle(2);
+    assert_eq!(setting.world.boundary().write_count(), writes);
+    let target = text(&setting.target_of(&setting.world.tasks()[0]).unwrap(), "id");
+    assert!(setting.world.boundary().may_authorize(&alice, &target));
+}
+
 /// The run works with its grants, and fails clearly with one less; with fewer rights nothing is taken away.
 #[test]
 fn each_grant_is_needed_and_named_when_it_is_missing() {
