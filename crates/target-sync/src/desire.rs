@@ -186,10 +186,8 @@ fn target(
     if task.labels.deadline().is_none() {
         warnings.push("it has no deadline: nothing stops it, and its sessions may last as long as any".to_owned());
     }
-    match &mapping {
-        Mapping::User { weak: true, .. } => warnings.push("its owner was matched by a name that may be given again".to_owned()),
-        Mapping::User { .. } => {}
-        Mapping::Refused(refusal) => warnings.push(format!("nobody is granted: {refusal}")),
+    if let Mapping::Refused(refusal) = &mapping {
+        warnings.push(format!("nobody is granted: {refusal}"));
     }
     DesiredTarget {
         task_arn: task.arn.clone(),

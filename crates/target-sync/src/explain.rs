@@ -165,6 +165,9 @@ fn told(account: &Value) -> String {
         Value::Null => line("nobody is granted", &account["owner"]["why"]),
         user => line("granted", user),
     }
+    if account["owner"]["weak"] == true {
+        line("  matched by", &json!("a name that may be given again"));
+    }
     for target in account["targets"].as_array().into_iter().flatten() {
         for (name, key) in [
             ("target", "id"),

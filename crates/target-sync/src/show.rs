@@ -109,7 +109,8 @@ pub(crate) fn notes(notes: &[Note], paper: Paper) -> String {
             Level::Warning => ("warning", Tone::Careful),
             Level::Info => ("note", Tone::Quiet),
         };
-        let of = note.id.as_deref().or(note.task_arn.as_deref()).map(|of| format!(" {}", printable(of, 200))).unwrap_or_default();
+        let task = note.task_arn.as_deref().map(|arn| format!("task {}", arn.rsplit('/').next().unwrap_or(arn)));
+        let of = note.id.clone().or(task).map(|of| format!(" {}", printable(&of, 200))).unwrap_or_default();
         let _ = writeln!(text, "{}{of}: {}", paper.tone(tone, word), printable(&note.text, 1000));
     }
     text

@@ -70,11 +70,11 @@ fn tell_strangers(draft: &mut Draft<'_>) {
             Some(Reach::Some(ids)) => ids.join(", "),
             None => continue,
         };
-        let text = format!(
-            "the role `{}` is not ours and lets {} principals open sessions on {which}",
-            role.name,
-            role.principals.len()
-        );
+        let who = match role.principals.len() {
+            1 => "1 principal".to_owned(),
+            many => format!("{many} principals"),
+        };
+        let text = format!("the role `{}` is not ours and lets {who} open sessions on {which}", role.name);
         draft.note(Level::Warning, "foreign_grant", None, Some(&role.id), text);
     }
 }
