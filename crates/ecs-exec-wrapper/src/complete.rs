@@ -17,6 +17,9 @@ use std::time::Duration;
 /// A person waits at a prompt.
 const WITHIN: Duration = Duration::from_secs(3);
 
+/// Of how many targets the aliases are read.
+const ALIASES_OF: usize = 20;
+
 /// Answers the shell and ends the process, if a shell asks.
 pub(crate) fn answer() {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -33,15 +36,21 @@ pub(crate) fn investigations(current: &OsStr) -> Vec<CompletionCandidate> {
     of_tasks(current, |id, labels| Some((labels.investigation_id()?.to_owned(), format!("task {id}"))))
 }
 
-/// Targets that the user may see.
+/// Targets that the user may see, by alias and by id.
 pub(crate) fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
     let names = waited(async {
         let settings =
             Settings::from_variables(|name| std::env::var(name).ok()).ok().filter(|settings| settings.token.is_some())?;
         let client = Client::connect(&settings).ok()?;
         let listed = client.targets().list_all(ListOptions::in_scope("global").recursive()).await.ok()?;
-        let name = |target: &boundary_api::Item<boundary_api::Target>| (target.id.clone(), target.name.clone());
-        Some(listed.items.iter().map(name).collect::<Vec<_>>())
+        let mut names: Vec<_> = listed.items.iter().map(|target| (target.id.clone(), target.name.clone())).collect();
+        // A list leaves aliases out.
+        let targets = client.targets();
+        let reads = futures_util::future::join_all(listed.items.iter().take(ALIASES_OF).map(|target| targets.read(&target.id)));
+        for target in reads.await.into_iter().flatten() {
+            names.extend(target.aliases.iter().map(|alias| (alias.value.clone(), target.name.clone())));
+        }
+        Some(names)
     });
     candidates(current, names.unwrap_or_default())
 }

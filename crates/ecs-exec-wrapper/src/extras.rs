@@ -111,6 +111,10 @@ impl FileConfig {
 impl Args {
     /// The grammar of these arguments: that of `connect`, or the other one.
     pub(crate) fn grammar(arguments: &[OsString]) -> clap::Command {
-        if arguments.iter().any(|word| word == args::CONNECT) { args::connect_command() } else { args::command() }
+        if !arguments.iter().any(|word| word == args::CONNECT) {
+            return args::command();
+        }
+        // Here the word is one of the line; what runs the program has taken it off before.
+        args::command().subcommand(args::connect_command().name(args::CONNECT))
     }
 }

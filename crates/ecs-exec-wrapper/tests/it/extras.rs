@@ -44,7 +44,7 @@ fn the_manual_pages_are_manual_pages() {
 }
 
 #[test]
-fn a_shell_completes_flags_tasks_and_investigations() {
+fn a_shell_completes_flags_tasks_investigations_and_aliases() {
     let setting = Setting::rosa();
     setting.world.set_task(&setting.task_id(), |task| {
         task.tags.insert("investigation_id".to_owned(), "inv-4711".to_owned());
@@ -52,7 +52,9 @@ fn a_shell_completes_flags_tasks_and_investigations() {
     let complete = |words: &[&str]| {
         let index = (words.len() - 1).to_string();
         let arguments = [&["--"], words].concat();
-        let variables = [("COMPLETE", "bash"), ("_CLAP_COMPLETE_INDEX", &index), ("_CLAP_IFS", "\n")];
+        let boundary = setting.world.boundary_environment();
+        let mut variables = vec![("COMPLETE", "bash"), ("_CLAP_COMPLETE_INDEX", &index), ("_CLAP_IFS", "\n")];
+        variables.extend(boundary.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         text(&run(&setting, &arguments, &variables))
     };
     assert!(complete(&["ecs-exec-wrapper", "--reconn"]).contains("--reconnect-timeout"));
@@ -60,6 +62,8 @@ fn a_shell_completes_flags_tasks_and_investigations() {
     assert!(complete(&["ecs-exec-wrapper", setting.world.cluster(), &task[..4]]).contains(&task));
     let by_tag = complete(&["ecs-exec-wrapper", "--cluster", setting.world.cluster(), "--investigation-id", "inv"]);
     assert!(by_tag.contains("inv-4711"), "{by_tag}");
+    let aliases = complete(&["ecs-exec-wrapper", "connect", "inv"]);
+    assert!(aliases.contains("inv-lab.rosa"), "{aliases}");
     let registered = text(&run(&setting, &[], &[("COMPLETE", "zsh")]));
     assert!(registered.contains("ecs-exec-wrapper"), "{registered}");
 }

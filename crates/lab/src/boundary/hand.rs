@@ -278,7 +278,7 @@ fn put_users(state: &mut State, target: &BoundaryTarget) {
     } else {
         let users: Vec<&str> = target.user_ids.iter().map(String::as_str).collect();
         let grant = format!("ids={};actions=read,authorize-session", target.id);
-        seed::add_role(state, PROJECT_ID, &name, (&users, &["this"]), &[&grant]);
+        seed::add_role(state, PROJECT_ID, &name, (&users, &["this"]), &[&grant, "ids=*;type=target;actions=list"]);
     }
 }
 
