@@ -90,6 +90,30 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(aws_lc_rs::digest::digest(&SHA256, bytes).as_ref())
 }
 
+/// SHA-256 of a value's JSON, lower-case hexadecimal; the JSON is never whole in memory.
+///
+/// # Errors
+/// When the value cannot be put into JSON.
+pub fn sha256_hex_of_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let mut hashed = Hashed(Context::new(&SHA256));
+    serde_json::to_writer(&mut hashed, value)?;
+    Ok(hex(hashed.0.finish().as_ref()))
+}
+
+/// Hashes what is written to it.
+struct Hashed(Context);
+
+impl std::io::Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Lower-case hexadecimal of some bytes.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -104,6 +128,12 @@ mod tests {
     #[test]
     fn the_empty_digest_is_that_of_no_bytes() {
         assert_eq!(OutputDigest::default().sha256(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    #[test]
+    fn a_value_has_the_digest_of_its_json() {
+        let value = serde_json::json!({"a": [1, "\u{e9}"], "b": null});
+        assert_eq!(sha256_hex_of_json(&value).unwrap(), sha256_hex(value.to_string().as_bytes()));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// How far back the last line is searched for at first: most are shorter.
+const LAST_LINE_USUAL: u64 = 8 * 1024;
+
 /// The longest line that is searched for when the last one is read back.
 const LAST_LINE_MAX: u64 = 256 * 1024;
 
@@ -118,19 +121,31 @@ struct LastLine {
     finished: bool,
 }
 
+/// Reads back no more than it takes to find where the last line begins: a long run appends thousands of times.
 fn last_line(file: &mut File) -> io::Result<Option<LastLine>> {
     let length = file.seek(SeekFrom::End(0))?;
     if length == 0 {
         return Ok(None);
     }
-    let start = length.saturating_sub(LAST_LINE_MAX);
-    file.seek(SeekFrom::Start(start))?;
-    let mut tail = Vec::new();
-    file.take(length - start).read_to_end(&mut tail)?;
-    let finished = tail.last() == Some(&b'\n');
-    if finished {
-        tail.pop();
+    let mut reach = LAST_LINE_USUAL;
+    loop {
+        let start = length.saturating_sub(reach);
+        let mut tail = read_from(file, start, length)?;
+        let finished = tail.last() == Some(&b'\n');
+        if finished {
+            tail.pop();
+        }
+        let begin = tail.iter().rposition(|b| *b == b'\n').map(|at| at + 1);
+        if begin.is_some() || start == 0 || reach >= LAST_LINE_MAX {
+            return Ok(Some(LastLine { bytes: tail.split_off(begin.unwrap_or(0)), finished }));
+        }
+        reach = LAST_LINE_MAX;
     }
-    let begin = tail.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-    Ok(Some(LastLine { bytes: tail.split_off(begin), finished }))
+}
+
+fn read_from(file: &mut File, start: u64, end: u64) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.take(end - start).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

@@ -12,7 +12,7 @@ pub mod sync;
 
 pub use asciicast::{Asciicast, Beginning};
 pub use chain::{ChainError, ChainedLine, Verified, verify};
-pub use digest::{Checkpoint, OutputDigest, hex, sha256_hex};
+pub use digest::{Checkpoint, OutputDigest, hex, sha256_hex, sha256_hex_of_json};
 pub use journal::{Journal, JournalError};
 pub use session::{FORMAT_VERSION, SessionEnd, SessionLine, SessionStart, Transcript};
 pub use sync::{SyncEnd, SyncIntent, SyncLine, SyncOutcome, SyncRefusal, SyncRun, SyncTarget, SyncTask, SyncUser};

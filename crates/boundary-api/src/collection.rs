@@ -212,15 +212,15 @@ pub(crate) fn ids(field: &str, values: &[impl AsRef<str>]) -> serde_json::Value 
 
 /// An answer of a list.
 #[derive(Deserialize)]
-#[serde(bound = "T: DeserializeOwned", default)]
-pub(crate) struct ListAnswer<T> {
-    pub(crate) items: Vec<Item<T>>,
+#[serde(bound = "I: DeserializeOwned", default)]
+pub(crate) struct ListAnswer<I> {
+    pub(crate) items: Vec<I>,
     pub(crate) response_type: String,
     pub(crate) list_token: String,
     pub(crate) removed_ids: Vec<String>,
 }
 
-impl<T> Default for ListAnswer<T> {
+impl<I> Default for ListAnswer<I> {
     fn default() -> Self {
         Self { items: Vec::new(), response_type: String::new(), list_token: String::new(), removed_ids: Vec::new() }
     }

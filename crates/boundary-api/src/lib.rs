@@ -42,7 +42,7 @@ pub use client::Client;
 pub use collection::{Collection, Create, Delete, Resource, Update};
 pub use error::{ApiError, Error, ErrorKind, Meaning, RequestField};
 pub use managed_groups::{ManagedGroup, ManagedGroupPatch, NewManagedGroup};
-pub use page::{ListOptions, ListToken, Listing, Page, Pages};
+pub use page::{KnownPage, ListOptions, ListToken, Listing, Page, Pages};
 pub use roles::{NewRole, Principal, Role, RolePatch};
 pub use scopes::{NewScope, Scope, ScopePatch};
 pub use sessions::{Connection, Session, SessionState, SessionStatus};

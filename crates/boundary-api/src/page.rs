@@ -8,6 +8,7 @@ use crate::collection::{Collection, ListAnswer, Resource};
 use crate::error::Error;
 use crate::wire::Item;
 use reqwest::Method;
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, HashMap};
 
 /// What a list asks for. A refresh needs the same options as the list whose token it takes.
@@ -100,6 +101,17 @@ pub struct Page<T> {
     pub list_token: Option<ListToken>,
 }
 
+/// One page of a list, with the known fields alone.
+#[derive(Debug, Clone)]
+pub struct KnownPage<T> {
+    /// The items. A refresh looks back 30 seconds and so repeats some.
+    pub items: Vec<T>,
+    /// As of [`Page::removed_ids`].
+    pub removed_ids: Vec<String>,
+    /// As of [`Page::list_token`].
+    pub list_token: Option<ListToken>,
+}
+
 /// A whole list.
 #[derive(Debug, Clone)]
 pub struct Listing<T> {
@@ -132,19 +144,32 @@ impl<'a, T: Resource> Pages<'a, T> {
     /// # Errors
     /// [`crate::ErrorKind::InvalidListToken`] when the token is no longer good: list anew, without `since`.
     pub async fn next(&mut self) -> Result<Option<Page<T>>, Error> {
+        Ok(self.answer::<Item<T>>().await?.map(page))
+    }
+
+    /// Reads the next page's known fields alone: half the work and a part of the memory, where many are listed.
+    ///
+    /// # Errors
+    /// As of [`Pages::next`].
+    pub async fn next_known(&mut self) -> Result<Option<KnownPage<T>>, Error> {
+        let Some(answer) = self.answer::<T>().await? else { return Ok(None) };
+        let list_token = token_of(&answer);
+        Ok(Some(KnownPage { items: answer.items, removed_ids: answer.removed_ids, list_token }))
+    }
+
+    async fn answer<I: DeserializeOwned>(&mut self) -> Result<Option<ListAnswer<I>>, Error> {
         if self.complete {
             return Ok(None);
         }
         let act = format!("list {}", T::PLURAL);
         let call = Call::new(Method::GET, T::PLURAL.to_owned(), act.clone()).query(self.options.pairs(self.token.as_ref()));
-        let answer: ListAnswer<T> = self.collection.client.fetch(&call).await?;
-        let page = page(answer);
-        if !page.complete && (page.list_token.is_none() || page.list_token == self.token) {
+        let answer: ListAnswer<I> = self.collection.client.fetch(&call).await?;
+        let (complete, token) = (is_complete(&answer), token_of(&answer));
+        if !complete && (token.is_none() || token == self.token) {
             return Err(Error::BrokenList { act });
         }
-        self.complete = page.complete;
-        self.token.clone_from(&page.list_token);
-        Ok(Some(page))
+        (self.complete, self.token) = (complete, token);
+        Ok(Some(answer))
     }
 
     /// Reads the pages that are left.
@@ -165,14 +190,18 @@ impl<'a, T: Resource> Pages<'a, T> {
     }
 }
 
-/// Reads an answer; a list without pages (workers) has no response type and is complete.
-fn page<T>(answer: ListAnswer<T>) -> Page<T> {
-    Page {
-        complete: answer.response_type != "delta",
-        list_token: Some(answer.list_token).filter(|text| !text.is_empty()).map(ListToken),
-        items: answer.items,
-        removed_ids: answer.removed_ids,
-    }
+/// A list without pages (workers) has no response type and is complete.
+fn is_complete<I>(answer: &ListAnswer<I>) -> bool {
+    answer.response_type != "delta"
+}
+
+fn token_of<I>(answer: &ListAnswer<I>) -> Option<ListToken> {
+    Some(&answer.list_token).filter(|text| !text.is_empty()).cloned().map(ListToken)
+}
+
+fn page<T>(answer: ListAnswer<Item<T>>) -> Page<T> {
+    let (complete, list_token) = (is_complete(&answer), token_of(&answer));
+    Page { items: answer.items, removed_ids: answer.removed_ids, complete, list_token }
 }
 
 fn put<T: Resource>(items: &mut Vec<Item<T>>, places: &mut HashMap<String, usize>, item: Item<T>) {

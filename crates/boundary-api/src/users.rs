@@ -102,7 +102,7 @@ impl Collection<'_, User> {
         let mut token: Option<ListToken> = None;
         loop {
             let call = Self::resolvable_aliases_call(id, token.as_ref())?;
-            let answer: ListAnswer<Alias> = self.client.fetch(&call).await?;
+            let answer: ListAnswer<Item<Alias>> = self.client.fetch(&call).await?;
             let next = ListToken::new(answer.list_token);
             aliases.extend(answer.items);
             if answer.response_type != "delta" {

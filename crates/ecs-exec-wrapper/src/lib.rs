@@ -41,9 +41,7 @@ mod run;
 mod say;
 mod settle;
 mod signals;
-mod signed;
 mod terminal;
 mod transcript;
-mod xml;
 
 pub use run::main;

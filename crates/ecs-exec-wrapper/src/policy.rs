@@ -6,9 +6,9 @@
 use crate::args::RecordMode;
 use crate::boundary::{BoundarySession, IdSource};
 use crate::ending::{Ending, Reason};
-use crate::links::{Bucket, LogGroup, Place, PlaceError};
 use crate::settings::{Route, Settings};
 use cli_kit::printable;
+use record_delivery::{Bucket, LogGroup, Place, PlaceError};
 use serde::Deserialize;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 //! Owns their grammar in both directions. Does not know whether the thing exists.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a text is not the ARN, name or id that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,13 +28,13 @@ pub enum ArnError {
 }
 
 /// A task's full ARN, `arn:<partition>:ecs:<region>:<account>:task/<cluster>/<id>`.
+///
+/// One text, shared by its clones: a program that looks at many tasks holds each ARN many times.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskArn {
-    partition: String,
-    region: String,
-    account: String,
-    ecs_cluster: Option<String>,
-    task_id: String,
+    text: Arc<str>,
+    /// Lengths of partition, region, account and cluster; zero for a cluster that is not named.
+    lengths: [u8; 4],
 }
 
 impl TaskArn {
@@ -48,53 +49,51 @@ impl TaskArn {
         else {
             return Err(ArnError::WrongResource { wanted: "a task", found: text.to_owned() });
         };
-        let (ecs_cluster, task_id) = match third {
-            Some(id) => (Some(checked(second)?), checked(id)?),
-            None => (None, checked(second)?),
-        };
-        Ok(Self {
-            partition: parts.partition.to_owned(),
-            region: parts.region.to_owned(),
-            account: parts.account.to_owned(),
-            ecs_cluster,
-            task_id,
-        })
+        let ecs_cluster = if third.is_some() { check(second)? } else { "" };
+        check(third.unwrap_or(second))?;
+        // No part that was checked is longer than 255 bytes.
+        let lengths = [parts.partition, parts.region, parts.account, ecs_cluster];
+        let lengths = lengths.map(|part| u8::try_from(part.len()).unwrap_or(u8::MAX));
+        Ok(Self { text: text.into(), lengths })
     }
 
     /// The partition, such as `aws` or `aws-us-gov`.
     pub fn partition(&self) -> &str {
-        &self.partition
+        self.part(0)
     }
 
     /// The region, such as `us-east-2`.
     pub fn region(&self) -> &str {
-        &self.region
+        self.part(1)
     }
 
     /// The account, twelve digits.
     pub fn account(&self) -> &str {
-        &self.account
+        self.part(2)
     }
 
     /// The ECS cluster's name; absent in the short form.
     pub fn ecs_cluster(&self) -> Option<&str> {
-        self.ecs_cluster.as_deref()
+        Some(self.part(3)).filter(|name| !name.is_empty())
     }
 
     /// The task's id, usually 32 hexadecimal digits.
     pub fn task_id(&self) -> &str {
-        &self.task_id
+        self.text.rsplit('/').next().unwrap_or_default()
+    }
+
+    fn part(&self, number: usize) -> &str {
+        /// What stands before each part.
+        const BEFORE: [usize; 4] = ["arn:".len(), ":ecs:".len(), ":".len(), ":task/".len()];
+        let length = |at: usize| usize::from(self.lengths[at]);
+        let begin = (0..number).map(|at| BEFORE[at] + length(at)).sum::<usize>() + BEFORE[number];
+        self.text.get(begin..begin + length(number)).unwrap_or_default()
     }
 }
 
 impl fmt::Display for TaskArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { partition, region, account, ecs_cluster, task_id } = self;
-        write!(f, "arn:{partition}:ecs:{region}:{account}:task/")?;
-        if let Some(cluster) = ecs_cluster {
-            write!(f, "{cluster}/")?;
-        }
-        f.write_str(task_id)
+        f.write_str(&self.text)
     }
 }
 
@@ -178,7 +177,7 @@ fn split_ecs_arn<'a>(text: &'a str, wanted: &'static str) -> Result<ArnParts<'a>
     let [arn, partition, service, region, account, resource] = parts[..] else {
         return Err(ArnError::Malformed(text.to_owned()));
     };
-    if arn != "arn" || [partition, region, account].iter().any(|part| checked(part).is_err()) {
+    if arn != "arn" || [partition, region, account].iter().any(|part| check(part).is_err()) {
         return Err(ArnError::Malformed(text.to_owned()));
     }
     if service != "ecs" {
@@ -188,13 +187,17 @@ fn split_ecs_arn<'a>(text: &'a str, wanted: &'static str) -> Result<ArnParts<'a>
 }
 
 fn checked(text: &str) -> Result<String, ArnError> {
+    check(text).map(str::to_owned)
+}
+
+fn check(text: &str) -> Result<&str, ArnError> {
     if text.is_empty() {
         return Err(ArnError::Empty);
     }
     if text.len() > 255 || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return Err(ArnError::Characters(text.chars().take(64).flat_map(char::escape_default).collect()));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -208,7 +211,7 @@ mod tests {
     fn a_task_arn_round_trips() {
         let text = format!("arn:aws-us-gov:ecs:us-gov-west-1:123456789012:task/rosa-boundary-dev/{ID}");
         let arn = TaskArn::parse(&text).unwrap();
-        assert_eq!(arn.partition(), "aws-us-gov");
+        assert_eq!((arn.partition(), arn.region(), arn.account()), ("aws-us-gov", "us-gov-west-1", "123456789012"));
         assert_eq!(arn.ecs_cluster(), Some("rosa-boundary-dev"));
         assert_eq!(arn.task_id(), ID);
         assert_eq!(arn.to_string(), text);
@@ -217,7 +220,7 @@ mod tests {
     #[test]
     fn the_short_form_of_old_accounts_has_no_cluster() {
         let arn = TaskArn::parse(&format!("arn:aws:ecs:us-east-2:123456789012:task/{ID}")).unwrap();
-        assert_eq!((arn.ecs_cluster(), arn.task_id()), (None, ID));
+        assert_eq!((arn.account(), arn.ecs_cluster(), arn.task_id()), ("123456789012", None, ID));
     }
 
     #[test]

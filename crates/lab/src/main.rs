@@ -3,9 +3,11 @@
 //! - `lab demo` opens an interactive shell through all of it; `lab demo --script` does so by itself and checks everything;
 //! - `lab up` keeps a world running and prints how to reach it;
 //! - `lab bench` measures the wrapper beside the stock client;
+//! - `lab bench-sync` measures target-sync with many tasks;
 //! - `lab connect …` is the stand-in for `boundary connect`.
 
 mod bench;
+mod bench_sync;
 mod demo;
 mod up;
 
@@ -54,6 +56,12 @@ enum Command {
         /// Only this measurement.
         #[arg(long, value_enum, value_name = "NAME")]
         only: Option<bench::Measurement>,
+    },
+    /// Measures target-sync against a world of many tasks: requests, time, memory, and how they grow.
+    BenchSync {
+        /// How many tasks, for each round one number.
+        #[arg(long, value_delimiter = ',', default_values_t = bench_sync::SIZES, value_parser = clap::value_parser!(u32).range(100..))]
+        tasks: Vec<u32>,
     },
     /// Stands in for `boundary connect -exec PROGRAM -target-id ID -- ARGUMENTS…`.
     #[command(disable_help_flag = true)]
@@ -108,6 +116,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo { script: true } => runtime.block_on(demo::script::run()),
         Command::Up { profile, port, direct } => runtime.block_on(up::run(profile.into(), port, !direct)),
         Command::Bench { rounds, only } => bench::run(&runtime, rounds, only),
+        Command::BenchSync { tasks } => bench_sync::run(&runtime, &tasks),
         Command::Connect { args } => Ok(lab::connect::run(args)),
     }
 }

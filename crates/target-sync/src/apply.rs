@@ -3,6 +3,8 @@
 //! Owns the order of requests and the record of them. Never plans: a step whose object has moved is refused, with those that
 //! rest on it; the others go on. An intent is on disk before its request is sent.
 
+mod queue;
+
 use crate::facts::Kind;
 use crate::grants::owners_grants;
 use crate::plan::{Object, Operation, Plan, Step, TargetChanges, TargetFields};
@@ -12,9 +14,10 @@ use boundary_api::{
     TargetPatch,
 };
 use cli_kit::chain_text;
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use investigation::Marker;
 use jiff::Timestamp;
+use queue::Queue;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many requests are under way at a time, unless configured.
@@ -53,8 +56,8 @@ pub enum StepResult {
 pub struct Report {
     /// The steps' numbers, with what came of them.
     pub results: BTreeMap<usize, StepResult>,
-    /// Roles as they are now, where a request answered with one.
-    pub roles: Vec<RoleAnswer>,
+    /// Roles as they are now, by id, where a request answered with one.
+    pub roles: BTreeMap<String, RoleAnswer>,
 }
 
 /// A role as a request answered with it.
@@ -120,13 +123,12 @@ impl Hands<'_> {
     pub async fn carry_out(&mut self, plan: &Plan) -> Result<Report, JournalError> {
         let now = (self.clock)();
         let mut report = Report::default();
-        let mut waiting: Vec<&Step> = Vec::new();
-        for step in &plan.steps {
-            if step.not_before.is_some_and(|time| time > now) {
-                report.results.insert(step.number, StepResult::NotDue);
-            } else {
-                waiting.push(step);
-            }
+        let (due, later): (Vec<&Step>, Vec<&Step>) =
+            plan.steps.iter().partition(|step| step.not_before.is_none_or(|time| time <= now));
+        let mut queue = Queue::of(due.into_iter());
+        for step in later {
+            report.results.insert(step.number, StepResult::NotDue);
+            queue.not_done(step.number, &mut report);
         }
         let mut known = Known::default();
         let mut unanswered = 0;
@@ -134,12 +136,10 @@ impl Hands<'_> {
         let mut outcomes: Vec<SyncLine> = Vec::new();
         loop {
             let room = self.concurrency.saturating_sub(under_way.len());
-            let ready = if unanswered < UNANSWERED { take_ready(&mut waiting, &mut report, room) } else { Vec::new() };
-            let mut lines = std::mem::take(&mut outcomes);
-            lines.extend(ready.iter().map(|step| self.intent(step)));
-            if ready.is_empty() {
-                outcomes = lines;
-            } else {
+            let ready = if unanswered < UNANSWERED { queue.take(room) } else { Vec::new() };
+            if !ready.is_empty() {
+                let intents = ready.iter().map(|step| self.intent(step));
+                let lines: Vec<SyncLine> = std::mem::take(&mut outcomes).into_iter().chain(intents).collect();
                 self.journal.append_all(lines)?;
             }
             for step in ready {
@@ -147,17 +147,23 @@ impl Hands<'_> {
                 let client = self.client;
                 under_way.push(async move { (step, request.send(client, plan).await) });
             }
-            let Some((step, result)) = under_way.next().await else { break };
-            let unreachable = matches!(&result, Err(failure) if failure.is_unanswered());
-            unanswered = if unreachable { unanswered + 1 } else { 0 };
-            let (result, line) = self.settle(step, result, &mut known, &mut report);
-            outcomes.push(line);
-            (self.progress)(step, &result);
-            report.results.insert(step.number, result);
+            let Some(first) = under_way.next().await else { break };
+            // What has been answered meanwhile shares one write to the disk.
+            let others = std::iter::from_fn(|| under_way.next().now_or_never().flatten());
+            for (step, result) in std::iter::once(first).chain(others) {
+                let unreachable = matches!(&result, Err(failure) if failure.is_unanswered());
+                unanswered = if unreachable { unanswered + 1 } else { 0 };
+                let (result, line) = self.settle(step, result, &mut known, &mut report);
+                outcomes.push(line);
+                (self.progress)(step, &result);
+                match &result {
+                    StepResult::Done { .. } => queue.done(step.number),
+                    _ => queue.not_done(step.number, &mut report),
+                }
+                report.results.insert(step.number, result);
+            }
         }
-        for step in waiting {
-            report.results.insert(step.number, StepResult::Skipped);
-        }
+        queue.skip_the_rest(&mut report);
         self.journal.append_all(outcomes)?;
         Ok(report)
     }
@@ -197,7 +203,7 @@ impl Hands<'_> {
             Ok(after) => {
                 known.made.insert(step.number, after.id.clone());
                 known.versions.extend(after.version.map(|version| (after.id.clone(), version)));
-                report.roles.extend(after.role.map(RoleAnswer));
+                report.roles.extend(after.role.map(|role| (role.id.clone(), RoleAnswer(role))));
                 (outcome.id, outcome.version) = (Some(after.id.clone()), after.version);
                 StepResult::Done { id: after.id }
             }
@@ -211,24 +217,6 @@ impl Hands<'_> {
         };
         (result, SyncLine::SyncOutcome(outcome))
     }
-}
-
-/// Takes the steps whose predecessors are done, up to `room`; those whose predecessors failed are skipped.
-fn take_ready<'p>(waiting: &mut Vec<&'p Step>, report: &mut Report, room: usize) -> Vec<&'p Step> {
-    let mut ready = Vec::new();
-    let mut left = Vec::with_capacity(waiting.len());
-    for step in waiting.drain(..) {
-        let state = |number: &usize| report.results.get(number);
-        if step.after.iter().any(|number| matches!(state(number), Some(result) if !matches!(result, StepResult::Done { .. }))) {
-            report.results.insert(step.number, StepResult::Skipped);
-        } else if ready.len() < room && step.after.iter().all(|number| state(number).is_some()) {
-            ready.push(step);
-        } else {
-            left.push(step);
-        }
-    }
-    *waiting = left;
-    ready
 }
 
 /// Why a step was not done.

@@ -51,10 +51,13 @@ pub struct Common {
     /// Where journal, state and lock are; $XDG_STATE_HOME/target-sync unless given
     #[arg(long, env = "TARGET_SYNC_STATE_DIR", value_name = "FOLDER", global = true)]
     pub state_dir: Option<PathBuf>,
+    /// Where the journal's lines go as well: s3://BUCKET or s3://BUCKET/PREFIX
+    #[arg(long, env = "TARGET_SYNC_RECORD_BUCKET", value_name = "URL", global = true)]
+    pub record_bucket: Option<String>,
     /// How many requests to Boundary are under way at a time
     #[arg(long, env = "TARGET_SYNC_CONCURRENCY", value_name = "N", global = true)]
     pub concurrency: Option<usize>,
-    /// Errors only
+    /// Errors and alarms only
     #[arg(short, long, env = "TARGET_SYNC_QUIET", global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// More: -v information, -vv details, -vvv everything

@@ -5,18 +5,19 @@
 use crate::apply::{Hands, Report, StepResult};
 use crate::desire::{Desired, desire};
 use crate::facts::{BoundaryScan, Recorded, Snapshot};
+use crate::news::news;
 use crate::observe::boundary::{self, Memory, ObserveError, Scope};
 use crate::observe::ecs::Eye;
 use crate::plan::{Plan, Step, plan};
-use crate::principal::Mapping;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
-use audit_record::{FORMAT_VERSION, JournalError, SyncEnd, SyncLine, SyncRefusal, SyncRun, SyncTarget, SyncTask, SyncUser};
+use audit_record::{FORMAT_VERSION, JournalError, SyncEnd, SyncLine, SyncRun};
 use boundary_api::Client;
 use futures_util::{StreamExt, stream};
 use investigation::{Marker, TaskArn};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// How often one run looks, at most.
 const LOOKS: usize = 3;
@@ -45,7 +46,7 @@ pub struct Look {
     /// What should be.
     pub desired: Desired,
     /// What is to be done.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
 }
 
 /// What a run has come to.
@@ -54,7 +55,7 @@ pub struct Outcome {
     /// The last look.
     pub look: Look,
     /// What came of each look's plan.
-    pub reports: Vec<(Plan, Report)>,
+    pub reports: Vec<(Arc<Plan>, Report)>,
 }
 
 impl Outcome {
@@ -99,7 +100,7 @@ impl Sync<'_> {
         let sources = scans.buffer_unordered(SOURCES).collect().await;
         let snapshot = Snapshot { sources, boundary, recorded };
         let desired = desire(&snapshot, rules);
-        let plan = plan(&snapshot, &desired, rules, (self.clock)());
+        let plan = Arc::new(plan(&snapshot, &desired, rules, (self.clock)()));
         Ok(Look { snapshot, desired, plan })
     }
 
@@ -117,12 +118,12 @@ impl Sync<'_> {
             let mut look = self.look(recorded, store.memory((self.clock)(), good_for)).await?;
             if store.settle(&look.snapshot.boundary, &self.settings.rules.owner, (self.clock)())? > 0 {
                 look.snapshot.recorded = store.recorded();
-                look.plan = plan(&look.snapshot, &look.desired, &self.settings.rules, (self.clock)());
+                look.plan = Arc::new(plan(&look.snapshot, &look.desired, &self.settings.rules, (self.clock)()));
             }
-            look.plan = only(look.plan);
+            look.plan = Arc::new(only(Arc::unwrap_or_clone(look.plan)));
             let report = self.carry_out(store, &look).await?;
             let again = report.asks_for_another_look() && reports.len() + 1 < LOOKS;
-            reports.push((look.plan.clone(), report));
+            reports.push((Arc::clone(&look.plan), report));
             if !again {
                 return Ok(Outcome { look, reports });
             }
@@ -149,10 +150,7 @@ impl Sync<'_> {
         }
         let report = self.execute(store, &look.plan, &run_id).await?;
         if due > 0 {
-            let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-            let (done, failed, held) = (count(report.done()), count(report.failed()), count(look.plan.held.len()));
-            let exit_code = if failed > 0 { crate::exit::IN_PART } else { cli_kit::exit::OK };
-            store.journal.append(SyncLine::SyncEnd(SyncEnd { run_id, at: (self.clock)(), done, failed, held, exit_code }))?;
+            store.journal.append(self.end_line(&run_id, &look.plan, &report))?;
         }
         store.save()?;
         Ok(report)
@@ -175,8 +173,16 @@ impl Sync<'_> {
         };
         store.journal.append(SyncLine::SyncRun(run))?;
         let report = self.execute(store, plan, &run_id).await?;
+        store.journal.append(self.end_line(&run_id, plan, &report))?;
         store.save()?;
         Ok(report)
+    }
+
+    fn end_line(&self, run_id: &str, plan: &Plan, report: &Report) -> SyncLine {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let (done, failed, held) = (count(report.done()), count(report.failed()), count(plan.held.len()));
+        let exit_code = if failed > 0 { crate::exit::IN_PART } else { cli_kit::exit::OK };
+        SyncLine::SyncEnd(SyncEnd { run_id: run_id.to_owned(), at: (self.clock)(), done, failed, held, exit_code })
     }
 
     async fn execute(&self, store: &mut Store, plan: &Plan, run_id: &str) -> Result<Report, CycleError> {
@@ -190,7 +196,7 @@ impl Sync<'_> {
         };
         let report = hands.carry_out(plan).await?;
         let memory = store.memory((self.clock)(), std::time::Duration::MAX);
-        for role in &report.roles {
+        for role in report.roles.values() {
             memory.put_role(&role.0);
         }
         Ok(report)
@@ -204,91 +210,4 @@ fn tasks_of(boundary: &BoundaryScan, owner: &str) -> BTreeSet<TaskArn> {
         .chain(boundary.aliases.values().map(|alias| &alias.description));
     let markers = descriptions.filter_map(|description| Marker::parse(description).ok());
     markers.filter(|marker| marker.owner == owner).map(|marker| marker.task_arn).collect()
-}
-
-/// The snapshots that the journal does not hold yet: what the services will forget.
-fn news(store: &mut Store, look: &Look, now: Timestamp) -> Vec<SyncLine> {
-    let (snapshot, mut lines) = (&look.snapshot, Vec::new());
-    let served: BTreeSet<&TaskArn> = look.desired.targets.keys().collect();
-    let boundary = &snapshot.boundary;
-    for task in
-        snapshot.sources.values().flat_map(|scan| scan.tasks.values()).filter(|task| served.contains(&task.arn) || task.is_dead())
-    {
-        let key = task.labels.key();
-        let line = SyncTask {
-            at: Timestamp::UNIX_EPOCH,
-            task_arn: task.arn.to_string(),
-            cluster_id: key.as_ref().map(|key| key.cluster_id.clone()),
-            investigation_id: key.map(|key| key.investigation_id),
-            last_status: task.last_status.clone(),
-            created_at: task.created_at,
-            started_by: task.started_by.clone(),
-            family: task.family.clone(),
-            tags: task.labels.tags.clone(),
-        };
-        if store.is_news(format!("task {}", task.arn), &line) {
-            lines.push(SyncLine::SyncTask(Box::new(SyncTask { at: now, ..line })));
-        }
-    }
-    for target in boundary.targets.values() {
-        let Ok(marker) = Marker::parse(&target.description) else { continue };
-        if marker.owner != look.plan.owner {
-            continue;
-        }
-        let line = target_line(boundary, target, &marker);
-        if store.is_news(format!("target {}", target.id), &line) {
-            lines.push(SyncLine::SyncTarget(Box::new(SyncTarget { at: now, ..line })));
-        }
-    }
-    for (task_arn, wanted) in &look.desired.targets {
-        lines.extend(owner_line(store, boundary, task_arn, &wanted.mapping, now));
-    }
-    lines
-}
-
-fn target_line(boundary: &BoundaryScan, target: &crate::facts::TargetFacts, marker: &Marker) -> SyncTarget {
-    let grant = format!("ids={};actions=read,authorize-session", target.id);
-    let users = boundary.roles.values().filter(|role| role.grants.contains(&grant)).flat_map(|role| role.principals.clone());
-    SyncTarget {
-        at: Timestamp::UNIX_EPOCH,
-        target_id: target.id.clone(),
-        version: target.version,
-        name: target.name.clone(),
-        task_arn: marker.task_arn.to_string(),
-        container: marker.container.clone(),
-        state: marker.state.to_string(),
-        alias: boundary.aliases.values().find(|alias| alias.destination_id == target.id).map(|alias| alias.value.clone()),
-        user_ids: users.collect::<BTreeSet<_>>().into_iter().collect(),
-    }
-}
-
-/// The user who is granted, or the refusal to grant.
-fn owner_line(
-    store: &mut Store,
-    boundary: &BoundaryScan,
-    task_arn: &TaskArn,
-    mapping: &Mapping,
-    now: Timestamp,
-) -> Option<SyncLine> {
-    match mapping {
-        Mapping::User { user_id, account_id, .. } => {
-            let account = boundary.accounts.iter().find(|account| account.id == *account_id)?;
-            let subject = if account.subject.is_empty() { &account.login_name } else { &account.subject };
-            let line = SyncUser {
-                at: Timestamp::UNIX_EPOCH,
-                user_id: user_id.clone(),
-                name: boundary.users.get(user_id).map(|user| user.name.clone()).unwrap_or_default(),
-                account_id: account_id.clone(),
-                issuer: Some(account.issuer.clone()).filter(|issuer| !issuer.is_empty()),
-                subject: subject.clone(),
-            };
-            store.is_news(format!("user {user_id}"), &line).then_some(SyncLine::SyncUser(SyncUser { at: now, ..line }))
-        }
-        Mapping::Refused(refusal) => {
-            let (code, text) = (refusal.code().to_owned(), refusal.to_string());
-            let line = SyncRefusal { at: Timestamp::UNIX_EPOCH, task_arn: task_arn.to_string(), code, text };
-            let new = store.is_news(format!("refusal {task_arn}"), &line);
-            new.then_some(SyncLine::SyncRefusal(SyncRefusal { at: now, ..line }))
-        }
-    }
 }

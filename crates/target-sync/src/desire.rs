@@ -4,7 +4,7 @@
 //! the same, and a session's longest time is a function of the task alone.
 
 use crate::facts::{Snapshot, SourceScan, TaskFacts};
-use crate::principal::{self, Mapping};
+use crate::principal::{self, Mapping, People};
 use crate::rules::{NoDeadline, Rules, StartedBy};
 use crate::template::{Values, alias_with_task, with_task};
 use audit_record::sha256_hex;
@@ -120,11 +120,12 @@ impl std::fmt::Display for Without {
 /// Says what should be.
 pub fn desire(snapshot: &Snapshot, rules: &Rules) -> Desired {
     let mut desired = Desired::default();
+    let people = People::of(&rules.principals, &snapshot.boundary);
     for (source, scan) in &snapshot.sources {
         for task in scan.tasks.values() {
             match investigated(task, rules) {
                 Ok((key, dialect)) => {
-                    let target = target(source, scan, task, key, dialect, snapshot, rules);
+                    let target = target(source, scan, task, key, dialect, &people, rules);
                     desired.targets.insert(task.arn.clone(), target);
                 }
                 Err(why) => drop(desired.without.insert(task.arn.clone(), why)),
@@ -168,10 +169,10 @@ fn target(
     task: &TaskFacts,
     key: InvestigationKey,
     dialect: &'static str,
-    snapshot: &Snapshot,
+    people: &People<'_>,
     rules: &Rules,
 ) -> DesiredTarget {
-    let mapping = principal::map(&rules.principals, &rules.abac_key, task, &snapshot.boundary);
+    let mapping = principal::map(&rules.principals, &rules.abac_key, task, people);
     let values: Values<'_> = [
         ("cluster_id", key.cluster_id.as_str()),
         ("investigation_id", key.investigation_id.as_str()),

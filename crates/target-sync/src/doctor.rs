@@ -7,7 +7,7 @@ use crate::observe::boundary::{
 };
 use crate::plan::QUARANTINE_FILTER;
 use crate::program::{Tools, print, print_json};
-use crate::store::{Store, StoreError};
+use crate::records::Waiting;
 use boundary_api::{Error, ListOptions, Meaning};
 use cli_kit::{chain_text, exit as shared, printable};
 use jiff::Timestamp;
@@ -52,6 +52,7 @@ pub(crate) async fn examine(tools: &Tools) -> u8 {
             }
         });
     }
+    checks.push(records(tools));
     checks.extend(rules(tools));
     tell(tools, &checks)
 }
@@ -71,10 +72,31 @@ fn tell(tools: &Tools, checks: &[Check]) -> u8 {
 
 fn state(tools: &Tools) -> Check {
     let folder = &tools.settings.state_dir;
-    match Store::open(folder) {
-        Ok(_) => ok("state", format!("`{}` can be written", folder.display())),
-        Err(StoreError::Locked(_)) => warning("state", format!("another run works with `{}`", folder.display())),
-        Err(error) => failed("state", chain_text(&error)),
+    let probe = folder.join(format!("probe-{}", std::process::id()));
+    let written =
+        std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&probe, b"")).and_then(|()| std::fs::remove_file(&probe));
+    match written {
+        Ok(()) => ok("state", format!("`{}` can be written", folder.display())),
+        Err(error) => failed("state", format!("`{}` cannot be written: {error}", folder.display())),
+    }
+}
+
+/// Whether the journal's lines are all where they belong; nothing is sent.
+fn records(tools: &Tools) -> Check {
+    let Some(records) = &tools.records else {
+        return ok("records", "stay on this machine: `record_bucket` is not set");
+    };
+    let place = records.place();
+    match records.waiting() {
+        Ok(waiting) if waiting == Waiting::default() => ok("records", format!("nothing waits for {place}")),
+        Ok(Waiting { objects, set_aside, bytes }) => warning(
+            "records",
+            format!(
+                "for {place} wait {objects} objects in the spool and {bytes} bytes of the journal, and {set_aside} objects were \
+                 set aside; the next run says why (`records_unsent`): it needs s3:PutObject there"
+            ),
+        ),
+        Err(error) => failed("records", format!("failed to read the journal: {error}")),
     }
 }
 
@@ -136,9 +158,10 @@ async fn workers(tools: &Tools) -> Check {
         Ok(workers) if workers.items.iter().any(|worker| QUARANTINE_FILTER.contains(&format!("\"{}\"", worker.name))) => {
             failed("workers", "a worker has the name that the quarantine's filter speaks of: rename it")
         }
-        Ok(workers) if workers.items.is_empty() => {
-            warning("workers", "none is seen: sessions need one that reaches the message gateway")
-        }
+        Ok(workers) if workers.items.is_empty() => warning(
+            "workers",
+            "none is seen: either there is none, or the account lacks `ids=*;type=worker;actions=list,no-op` in global",
+        ),
         Ok(workers) => ok("workers", format!("{} seen, and none fits the quarantine's filter", workers.items.len())),
         Err(error) => warning(
             "workers",

@@ -3,12 +3,12 @@
 use crate::args::OutputWord;
 use crate::cycle::Look;
 use crate::facts::{Snapshot, TaskFacts};
-use crate::plan::{Level, Note};
+use crate::plan::{Level, Note, Plan};
 use crate::principal::Mapping;
 use crate::program::{Tools, failed, failed_store, print, print_json};
 use crate::{exit, show};
 use cli_kit::{chain_text, exit as shared, printable};
-use investigation::{Marker, MarkerError, TaskArn};
+use investigation::{Marker, MarkerError, MarkerState, TaskArn};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -48,7 +48,7 @@ pub(crate) async fn explain(tools: &Tools, wanted: &str) -> u8 {
         print_json(&account);
     } else {
         print(&told(&account));
-        let mut plan = look.plan.clone();
+        let mut plan = Plan::clone(&look.plan);
         plan.steps.retain(|step| step.task_arn == task_arn.to_string());
         plan.held.retain(|held| held.task_arn == task_arn.to_string());
         plan.notes.retain(|note| note.task_arn.as_deref() == Some(&task_arn.to_string()));
@@ -220,6 +220,7 @@ fn unowned(look: &Look) -> Vec<Note> {
                 let text = format!("`{}` is kept by another sync, `{}`", printable(&target.name, 130), marker.owner);
                 notes.push(note("other_owner", &target.id, text));
             }
+            Ok(Marker { state: MarkerState::Quarantined(_), .. }) => {}
             Ok(marker) if !look.snapshot.sources.values().any(|scan| scan.place.holds(&marker.task_arn)) => {
                 let text =
                     format!("no source covers its task {}: it stays as it is; `retire {}` closes it", marker.task_arn, target.id);

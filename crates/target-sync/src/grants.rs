@@ -5,6 +5,7 @@
 
 use crate::facts::RoleFacts;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What stands for the target's id until it is known.
 pub const TARGET: &str = "{target}";
@@ -21,6 +22,12 @@ pub const OWNERS_GRANTS: [&str; 3] = [
 /// Puts a target's id into our grants.
 pub fn owners_grants(target_id: &str) -> Vec<String> {
     OWNERS_GRANTS.iter().map(|grant| grant.replace(TARGET, target_id)).collect()
+}
+
+/// The target that a grant string of our form lets its owner connect to.
+pub fn granted_target(grant: &str) -> Option<&str> {
+    let (before, after) = OWNERS_GRANTS[2].split_once(TARGET)?;
+    grant.strip_prefix(before)?.strip_suffix(after)
 }
 
 /// A grant string, as far as authorising sessions is concerned.
@@ -41,7 +48,7 @@ pub enum Reach {
 }
 
 /// Says which of our targets a role authorises sessions on; nothing when none, or when it has no principal.
-pub fn reach<'a>(role: &RoleFacts, project_id: &str, ours: impl Iterator<Item = &'a String>) -> Option<Reach> {
+pub fn reach(role: &RoleFacts, project_id: &str, is_ours: impl Fn(&str) -> bool) -> Option<Reach> {
     if role.principals.is_empty() || !holds_in(role, project_id) {
         return None;
     }
@@ -50,8 +57,8 @@ pub fn reach<'a>(role: &RoleFacts, project_id: &str, ours: impl Iterator<Item = 
     if grants.iter().any(all) {
         return Some(Reach::All);
     }
-    let named: Vec<String> = ours.filter(|id| grants.iter().any(|grant| grant.ids.contains(id))).cloned().collect();
-    (!named.is_empty()).then_some(Reach::Some(named))
+    let named: BTreeSet<String> = grants.into_iter().flat_map(|grant| grant.ids).filter(|id| is_ours(id)).collect();
+    (!named.is_empty()).then(|| Reach::Some(named.into_iter().collect()))
 }
 
 /// Whether a role's grants hold in a project. Source: Boundary's grant scopes `this`, `children`, `descendants` and ids.
@@ -122,7 +129,7 @@ mod tests {
     }
 
     fn reaches(role: &RoleFacts) -> Option<Reach> {
-        reach(role, "p_1", ["ttcp_a".to_owned(), "ttcp_b".to_owned()].iter())
+        reach(role, "p_1", |id| matches!(id, "ttcp_a" | "ttcp_b"))
     }
 
     #[test]
@@ -156,6 +163,7 @@ mod tests {
     fn our_own_grants_name_one_target() {
         assert!(OWNERS_GRANTS.is_sorted());
         let grants: Vec<String> = owners_grants("ttcp_a");
+        assert_eq!(grants.iter().filter_map(|grant| granted_target(grant)).collect::<Vec<_>>(), ["ttcp_a"]);
         let texts: Vec<&str> = grants.iter().map(String::as_str).collect();
         assert_eq!(reaches(&role("p_1", "this", &texts)), Some(Reach::Some(vec!["ttcp_a".to_owned()])));
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which field of an account is compared with which label of the task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MatchBy {
     /// The subject of an OIDC account, under its issuer, with the tag `oidc_sub` (or `owner_sub`).
@@ -24,6 +24,14 @@ impl MatchBy {
     /// Whether somebody else may come to have the same value.
     pub fn is_weak(self) -> bool {
         self != Self::Subject
+    }
+
+    fn value(self, account: &AccountFacts) -> &str {
+        match self {
+            Self::Subject => &account.subject,
+            Self::Email => &account.email,
+            Self::LoginName => &account.login_name,
+        }
     }
 
     fn word(self) -> &'static str {
@@ -124,15 +132,50 @@ impl std::fmt::Display for Refusal {
     }
 }
 
+/// Accounts by what the rules compare, and users by their accounts.
+#[derive(Debug)]
+pub struct People<'a> {
+    accounts: BTreeMap<MatchBy, BTreeMap<&'a str, Vec<&'a AccountFacts>>>,
+    users: BTreeMap<&'a str, Vec<&'a String>>,
+}
+
+impl<'a> People<'a> {
+    /// Indexes what was seen for these rules.
+    pub fn of(rules: &[PrincipalRule], boundary: &'a BoundaryScan) -> Self {
+        let mut people = Self { accounts: BTreeMap::new(), users: BTreeMap::new() };
+        let compared: BTreeSet<MatchBy> = rules.iter().map(|rule| rule.by).collect();
+        for account in &boundary.accounts {
+            for by in &compared {
+                people.accounts.entry(*by).or_default().entry(by.value(account)).or_default().push(account);
+            }
+        }
+        for user in boundary.users.values() {
+            for account_id in &user.account_ids {
+                people.users.entry(account_id).or_default().push(&user.id);
+            }
+        }
+        people
+    }
+
+    fn with_value(&self, by: MatchBy, value: &str) -> &[&'a AccountFacts] {
+        self.accounts.get(&by).and_then(|accounts| accounts.get(value)).map_or(&[], Vec::as_slice)
+    }
+
+    fn with_account(&self, account_id: &str) -> &[&'a String] {
+        self.users.get(account_id).map_or(&[], Vec::as_slice)
+    }
+}
+
 /// Finds the owner of a task.
-pub fn map(rules: &[PrincipalRule], abac_key: &str, task: &TaskFacts, boundary: &BoundaryScan) -> Mapping {
+pub fn map(rules: &[PrincipalRule], abac_key: &str, task: &TaskFacts, people: &People<'_>) -> Mapping {
     let Some(rule) = rules.iter().find(|rule| rule.applies_to(task)) else {
         return Mapping::Refused(Refusal::NoRule);
     };
     let Some(owner) = owner(rule.by, abac_key, task) else {
         return Mapping::Refused(Refusal::NoOwner(rule.by));
     };
-    let accounts: Vec<&AccountFacts> = boundary.accounts.iter().filter(|account| rule.matches(account, owner)).collect();
+    let same = people.with_value(rule.by, owner).iter().copied();
+    let accounts: Vec<&AccountFacts> = same.filter(|account| rule.counts(account)).collect();
     let account = match accounts.as_slice() {
         [] => return Mapping::Refused(Refusal::NoAccount(rule.by)),
         [account] => *account,
@@ -141,9 +184,7 @@ pub fn map(rules: &[PrincipalRule], abac_key: &str, task: &TaskFacts, boundary: 
     if let Some(claim) = rule.require_claims.iter().find(|(claim, values)| !has_claim(account, claim, values)) {
         return Mapping::Refused(Refusal::Claim { claim: claim.0.clone(), account_id: account.id.clone() });
     }
-    let users: Vec<&String> =
-        boundary.users.values().filter(|user| user.account_ids.contains(&account.id)).map(|user| &user.id).collect();
-    match users.as_slice() {
+    match people.with_account(&account.id) {
         [] => Mapping::Refused(Refusal::NoUser(account.id.clone())),
         [user] => Mapping::User { user_id: (*user).clone(), account_id: account.id.clone(), weak: rule.by.is_weak() },
         several => Mapping::Refused(Refusal::ManyUsers(sorted(several.iter().copied()))),
@@ -168,14 +209,9 @@ impl PrincipalRule {
         self.when_tags.iter().all(|(tag, values)| task.labels.tags.get(tag).is_some_and(|value| values.contains(value)))
     }
 
-    fn matches(&self, account: &AccountFacts, owner: &str) -> bool {
-        let value = match self.by {
-            MatchBy::Subject => &account.subject,
-            MatchBy::Email => &account.email,
-            MatchBy::LoginName => &account.login_name,
-        };
+    fn counts(&self, account: &AccountFacts) -> bool {
         let issuer_fits = self.issuer.as_ref().is_none_or(|issuer| same_issuer(issuer, &account.issuer));
-        self.auth_methods.contains(&account.auth_method_id) && value == owner && issuer_fits
+        self.auth_methods.contains(&account.auth_method_id) && issuer_fits
     }
 }
 
@@ -220,6 +256,10 @@ mod tests {
     use investigation::{TaskArn, TaskLabels};
 
     const ISSUER: &str = "https://idp.example/realms/sre";
+
+    fn map(rules: &[PrincipalRule], abac_key: &str, task: &TaskFacts, scan: &BoundaryScan) -> Mapping {
+        super::map(rules, abac_key, task, &People::of(rules, scan))
+    }
 
     fn task(tags: &[(&str, &str)]) -> TaskFacts {
         TaskFacts {

@@ -6,6 +6,7 @@ use crate::args::{Cli, Common, ConfigWord, LogWord, OutputWord, Word};
 use crate::cycle::{CycleError, Outcome, Sync};
 use crate::observe::ecs::{Eye, Interest};
 use crate::plan::{Level, Plan};
+use crate::records::Records;
 use crate::settings::{Settings, SettingsError};
 use crate::show::{self, Paper};
 use crate::store::{Store, StoreError};
@@ -73,7 +74,9 @@ pub(crate) struct Tools {
     pub(crate) settings: Settings,
     pub(crate) client: Client,
     pub(crate) eyes: Vec<Eye>,
+    pub(crate) records: Option<Records>,
     pub(crate) output: OutputWord,
+    pub(crate) quiet: bool,
     pub(crate) paper: Paper,
 }
 
@@ -82,7 +85,16 @@ impl Tools {
         let client = login::client(&settings).map_err(|error| chain_text(&error))?;
         let eye = |source: &crate::observe::ecs::Source| Eye::new(source.clone(), Interest::from(&settings.rules));
         let eyes = settings.sources.iter().map(eye).collect::<Result<Vec<_>, _>>().map_err(|error| chain_text(&error))?;
-        Ok(Self { settings, client, eyes, output: common.output, paper: paper() })
+        let records = Records::new(&settings);
+        Ok(Self { settings, client, eyes, records, output: common.output, quiet: common.quiet, paper: paper() })
+    }
+
+    /// Sends the journal's new lines to the bucket, if there is one; says how many objects still wait.
+    pub(crate) async fn deliver(&self, store: &Store) -> usize {
+        match &self.records {
+            Some(records) => records.deliver(store).await,
+            None => 0,
+        }
     }
 
     /// Eyes and hands on the machine's clock.
@@ -172,7 +184,9 @@ async fn plan(tools: &Tools, detailed: bool, out: Option<&Path>) -> u8 {
         OutputWord::Json => print_json(&plan_json(&look.plan)),
     }
     let pending = look.plan.due(now).next().is_some();
+    let half_blind = look.snapshot.sources.values().any(|scan| scan.failure.is_some());
     match () {
+        () if half_blind => exit::IN_PART,
         () if look.plan.is_limited() => exit::LIMITED,
         () if detailed && pending => exit::PENDING,
         () => shared::OK,
@@ -190,6 +204,7 @@ fn write_plan(file: &Path, plan: &Plan) -> std::io::Result<()> {
 }
 
 async fn apply(tools: &Tools) -> u8 {
+    let began = std::time::Instant::now();
     let mut store = match Store::open(&tools.settings.state_dir) {
         Ok(store) => store,
         Err(error) => return failed_store(&error),
@@ -198,10 +213,13 @@ async fn apply(tools: &Tools) -> u8 {
     let told = |step: &crate::plan::Step, result: &crate::apply::StepResult| progress.step(step, result);
     let outcome = tools.sync(&told).run(&mut store, &|plan| plan).await;
     progress.end();
-    match outcome {
-        Ok(outcome) => conclude(tools, &outcome),
-        Err(error) => failed_cycle(&error),
-    }
+    let code = match &outcome {
+        Ok(outcome) => conclude(tools, outcome),
+        Err(error) => failed_cycle(error),
+    };
+    let waiting = tools.deliver(&store).await;
+    daemon::write_metrics(tools, outcome.as_ref().ok(), waiting, began.elapsed());
+    code
 }
 
 /// Tells what came of a run, and returns its exit code.
@@ -213,9 +231,10 @@ pub(crate) fn conclude(tools: &Tools, outcome: &Outcome) -> u8 {
             if let Some((plan, report)) = outcome.reports.last() {
                 print(&show::report(plan, report, tools.paper));
             }
-            let loud: Vec<_> = plan.notes.iter().filter(|note| note.level >= Level::Warning).cloned().collect();
+            let least = if tools.quiet { Level::Alarm } else { Level::Warning };
+            let loud: Vec<_> = plan.notes.iter().filter(|note| note.level >= least).cloned().collect();
             print(&show::notes(&loud, tools.paper));
-            if outcome.done() + outcome.failed() > 0 || !loud.is_empty() {
+            if outcome.failed() > 0 || (!tools.quiet && (outcome.done() > 0 || !loud.is_empty())) {
                 print(&format!("{} done, {} not done, {} held back\n", outcome.done(), outcome.failed(), plan.held.len()));
             }
         }
@@ -253,14 +272,16 @@ async fn apply_file(tools: &Tools, file: &Path) -> u8 {
     let told = |step: &crate::plan::Step, result: &crate::apply::StepResult| progress.step(step, result);
     let report = tools.sync(&told).carry_out_given(&mut store, &plan).await;
     progress.end();
-    match report {
+    let code = match report {
         Ok(report) => {
             print(&show::report(&plan, &report, tools.paper));
             print(&format!("{} done, {} not done\n", report.done(), report.failed()));
             if report.failed() > 0 { exit::IN_PART } else { shared::OK }
         }
         Err(error) => failed_cycle(&error),
-    }
+    };
+    tools.deliver(&store).await;
+    code
 }
 
 fn read_plan(file: &Path, tools: &Tools) -> Result<Plan, String> {

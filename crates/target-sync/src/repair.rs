@@ -10,6 +10,10 @@ use crate::{exit, plan};
 use cli_kit::{chain_text, exit as shared, printable};
 use investigation::{Marker, MarkerState, TaskArn};
 use jiff::Timestamp;
+use std::time::Duration;
+
+/// How long a run of the daemon is waited for.
+const OTHERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// An object that is to have our marker.
 struct Lost {
@@ -23,7 +27,7 @@ struct Lost {
 
 /// Puts our marker back on an object.
 pub(crate) async fn adopt(tools: &Tools, id: &str, task: Option<&str>, yes: bool) -> u8 {
-    let mut store = match Store::open(&tools.settings.state_dir) {
+    let mut store = match Store::open_within(&tools.settings.state_dir, OTHERS_WITHIN).await {
         Ok(store) => store,
         Err(error) => return failed_store(&error),
     };
@@ -134,7 +138,7 @@ fn one_step(tools: &Tools, id: &str, task_arn: &TaskArn, lost: &Lost, descriptio
 
 /// Takes a target out of use although nothing says that its task has ended.
 pub(crate) async fn retire(tools: &Tools, wanted: &str, yes: bool) -> u8 {
-    let mut store = match Store::open(&tools.settings.state_dir) {
+    let mut store = match Store::open_within(&tools.settings.state_dir, OTHERS_WITHIN).await {
         Ok(store) => store,
         Err(error) => return failed_store(&error),
     };
@@ -157,12 +161,14 @@ async fn carry_out(tools: &Tools, store: &mut Store, plan: &Plan, yes: bool) -> 
         print("nothing was done: say --yes to do it\n");
         return shared::OK;
     }
-    match tools.sync(&|_, _| {}).carry_out_given(store, plan).await {
+    let code = match tools.sync(&|_, _| {}).carry_out_given(store, plan).await {
         Ok(report) => {
             print(&show::report(plan, &report, tools.paper));
             let whole = !report.results.values().any(|result| !matches!(result, StepResult::Done { .. } | StepResult::NotDue));
             if whole { shared::OK } else { exit::IN_PART }
         }
         Err(error) => failed_cycle(&error),
-    }
+    };
+    tools.deliver(store).await;
+    code
 }

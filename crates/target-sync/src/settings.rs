@@ -1,6 +1,6 @@
 //! What goes for one run: flags and environment over the file over defaults, each with its origin.
 //!
-//! Owns the file's keys and what may not be combined. Reads no secret: that is [`crate::session`]'s.
+//! Owns the file's keys and what may not be combined. Reads no secret: that is [`crate::login`]'s.
 
 use crate::args::{Common, PolicyWord, RunArgs, Switch};
 use crate::observe::ecs::{Source, SourceError};
@@ -8,6 +8,7 @@ use crate::principal::{MatchBy, PrincipalRule};
 use crate::rules::{Limits, NoDeadline, OnActive, Policy, Rules, StartedBy};
 use crate::template::{Template, TemplateError};
 use cli_kit::{ConfigError, FileLayers, printable};
+use record_delivery::{Bucket, PlaceError};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -48,6 +49,9 @@ pub enum SettingsError {
         /// Why not.
         error: TemplateError,
     },
+    /// The records' bucket cannot be used.
+    #[error("`record_bucket`: {0}")]
+    RecordBucket(PlaceError),
     /// A source cannot be used.
     #[error("`[[source]]`: {0}")]
     Source(#[from] SourceError),
@@ -72,6 +76,7 @@ pub(crate) struct File {
     policy: Option<Policy>,
     on_active: Option<OnActive>,
     state_dir: Option<PathBuf>,
+    record_bucket: Option<String>,
     concurrency: Option<usize>,
     boundary: BoundarySection,
     source: Vec<Source>,
@@ -204,6 +209,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// Where journal, state and lock are.
     pub state_dir: PathBuf,
+    /// Where the journal's lines go as well.
+    pub record_bucket: Option<Bucket>,
     /// How many requests are under way at a time.
     pub concurrency: usize,
     /// How a daemon lives.
@@ -218,10 +225,10 @@ pub struct Settings {
 /// As of [`FileLayers::load`]; a file that was named must be there.
 pub(crate) fn load(common: &Common) -> Result<FileLayers<File>, SettingsError> {
     match &common.config {
-        Some(path) if !path.exists() => {
-            Err(ConfigError::Read(path.clone(), std::io::Error::from(std::io::ErrorKind::NotFound)).into())
-        }
-        Some(path) => Ok(FileLayers::load_from(std::slice::from_ref(path))?),
+        Some(path) => match std::fs::metadata(path) {
+            Ok(_) => Ok(FileLayers::load_from(std::slice::from_ref(path))?),
+            Err(error) => Err(ConfigError::Read(path.clone(), error).into()),
+        },
         None => Ok(FileLayers::load("target-sync")?),
     }
 }
@@ -296,6 +303,7 @@ pub(crate) fn settle(common: &Common, run: Option<&RunArgs>, files: &FileLayers<
         state_dir.display().to_string(),
         origin(common.state_dir.is_some(), files.origin(|f| f.state_dir.clone()).map(|(p, _)| p)),
     ]);
+    let record_bucket = record_bucket(&mut pick, common)?;
     let (boundary_addr, account) = account(&mut pick)?;
     let daemon = daemon(&mut pick, run)?;
     let mut shown = pick.shown;
@@ -308,6 +316,7 @@ pub(crate) fn settle(common: &Common, run: Option<&RunArgs>, files: &FileLayers<
         requests_per_second,
         sources,
         state_dir,
+        record_bucket,
         concurrency,
         daemon,
         shown,
@@ -518,11 +527,25 @@ fn principal(number: usize, section: PrincipalSection) -> Result<PrincipalRule, 
     Ok(PrincipalRule { by, auth_methods, issuer, when_tags: sets(when_tags), require_claims: sets(require_claims) })
 }
 
+fn record_bucket(pick: &mut Picker<'_>, common: &Common) -> Result<Option<Bucket>, SettingsError> {
+    let text = pick.flag(
+        "record_bucket",
+        common.record_bucket.clone().map(Some),
+        |f| f.record_bucket.clone().map(Some),
+        None,
+        |url: &Option<String>| url.clone().unwrap_or_else(|| "-".to_owned()),
+    );
+    text.filter(|text| !text.is_empty()).map(|text| Bucket::parse(&text)).transpose().map_err(SettingsError::RecordBucket)
+}
+
 fn account(pick: &mut Picker<'_>) -> Result<(Option<String>, Option<Account>), SettingsError> {
-    let addr = pick.optional("boundary.addr", |f| f.boundary.addr.clone());
+    let said = std::env::var("BOUNDARY_ADDR").ok().filter(|address| !address.is_empty());
+    let text = |addr: &Option<String>| addr.clone().unwrap_or_else(|| "-".to_owned());
+    let addr = pick.flag("boundary.addr", said.map(Some), |f| f.boundary.addr.clone().map(Some), None, text);
     let auth_method_id = pick.optional("boundary.auth_method_id", |f| f.boundary.auth_method_id.clone());
     let login_name = pick.optional("boundary.login_name", |f| f.boundary.login_name.clone());
-    let password_file = pick.files.value(|f| f.boundary.password_file.clone());
+    let path = |path: &Option<PathBuf>| path.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string());
+    let password_file = pick.flag("boundary.password_file", None, |f| f.boundary.password_file.clone().map(Some), None, path);
     match (auth_method_id, login_name) {
         (Some(auth_method_id), Some(login_name)) => Ok((addr, Some(Account { auth_method_id, login_name, password_file }))),
         (None, None) => Ok((addr, None)),
@@ -547,9 +570,11 @@ fn daemon(pick: &mut Picker<'_>, run: Option<&RunArgs>) -> Result<Daemon, Settin
         pick.flag("daemon.jitter_percent", jitter, |f| f.daemon.jitter_percent, 20, ToString::to_string).min(100);
     let full_scan = run.and_then(|run| run.full_scan);
     let full_scan = pick.duration("daemon.full_scan", full_scan, |f| f.daemon.full_scan.clone(), Duration::from_hours(1))?;
-    let listen = run.and_then(|run| run.listen).or_else(|| pick.files.value(|f| f.daemon.listen));
-    pick.shown.push(["daemon.listen".to_owned(), listen.map_or_else(|| "-".to_owned(), |a| a.to_string()), "-".to_owned()]);
-    let metrics_file = pick.files.value(|f| f.daemon.metrics_file.clone());
+    let listen = run.and_then(|run| run.listen);
+    let shown = |listen: &Option<std::net::SocketAddr>| listen.map_or_else(|| "-".to_owned(), |address| address.to_string());
+    let listen = pick.flag("daemon.listen", listen.map(Some), |f| f.daemon.listen.map(Some), None, shown);
+    let path = |path: &Option<PathBuf>| path.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string());
+    let metrics_file = pick.flag("daemon.metrics_file", None, |f| f.daemon.metrics_file.clone().map(Some), None, path);
     Ok(Daemon { interval, jitter_percent, full_scan, listen, metrics_file })
 }
 
@@ -567,7 +592,9 @@ fn origin(flag: bool, file: Option<&std::path::Path>) -> String {
 }
 
 fn is_word(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    (1..=64).contains(&text.len())
+        && text.bytes().any(|byte| byte != b'.')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 fn word(value: impl serde::Serialize) -> String {

@@ -14,9 +14,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Version of the state file; another one is read anew from the journal.
 const STATE_FORMAT: u32 = 1;
+/// How often a lock that another run holds is tried.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Why there is no store.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +67,7 @@ pub struct Store {
     state: State,
     /// The sync journal.
     pub journal: Journal,
-    _lock: File,
+    lock: File,
 }
 
 impl Store {
@@ -78,15 +81,46 @@ impl Store {
             move |error| StoreError::File(path, error)
         };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))?;
-        let path = folder.join("lock");
-        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed(&path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Err(StoreError::Locked(folder.to_owned())),
-            Err(std::fs::TryLockError::Error(error)) => return Err(StoreError::File(path, error)),
-        }
+        let lock = lock_file(folder, "lock")?;
+        try_lock(&lock, folder)?;
         let journal = Journal::open(&folder.join("sync.jsonl"))?;
-        Ok(Self { state: recall(folder)?, folder: folder.to_owned(), journal, _lock: lock })
+        Ok(Self { state: recall(folder)?, folder: folder.to_owned(), journal, lock })
+    }
+
+    /// Opens the store, alone, as soon as another run lets go of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when that takes longer than `within`.
+    pub async fn open_within(folder: &Path, within: Duration) -> Result<Self, StoreError> {
+        let until = tokio::time::Instant::now() + within;
+        loop {
+            match Self::open(folder) {
+                Err(StoreError::Locked(_)) if tokio::time::Instant::now() < until => tokio::time::sleep(PAUSE).await,
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Lets other runs have it, between two of ours.
+    pub fn let_go(&self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the lock is kept between two runs");
+        }
+    }
+
+    /// Has it back, with what others wrote meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when another run keeps it longer than `within`.
+    pub async fn take_back(&mut self, within: Duration) -> Result<(), StoreError> {
+        let until = tokio::time::Instant::now() + within;
+        loop {
+            match try_lock(&self.lock, &self.folder) {
+                Err(StoreError::Locked(_)) if tokio::time::Instant::now() < until => tokio::time::sleep(PAUSE).await,
+                Err(error) => return Err(error),
+                Ok(()) => return replay(&self.folder, &mut self.state),
+            }
+        }
     }
 
     /// Objects that we made, as far as we know.
@@ -95,7 +129,7 @@ impl Store {
     }
 
     /// What was read one by one; emptied when it is older than `good_for`.
-    pub fn memory(&mut self, now: Timestamp, good_for: std::time::Duration) -> &mut Memory {
+    pub fn memory(&mut self, now: Timestamp, good_for: Duration) -> &mut Memory {
         let age = self.state.memory_since.map(|since| now.duration_since(since));
         if age.is_none_or(|age| age.is_negative() || age.unsigned_abs() > good_for) {
             self.state.memory = Memory::default();
@@ -146,6 +180,30 @@ impl Store {
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new).map_err(failed)?;
         file.write_all(&bytes).and_then(|()| file.sync_data()).map_err(failed)?;
         std::fs::rename(&new, &path).map_err(|error| StoreError::File(path, error))
+    }
+}
+
+/// Keeps a second daemon out; held as long as the value lives.
+///
+/// # Errors
+/// [`StoreError::Locked`] when there is one.
+pub fn only_daemon(folder: &Path) -> Result<File, StoreError> {
+    let lock = lock_file(folder, "daemon.lock")?;
+    try_lock(&lock, folder)?;
+    Ok(lock)
+}
+
+fn lock_file(folder: &Path, name: &str) -> Result<File, StoreError> {
+    let path = folder.join(name);
+    let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    opened.map_err(|error| StoreError::File(path, error))
+}
+
+fn try_lock(lock: &File, folder: &Path) -> Result<(), StoreError> {
+    match lock.try_lock() {
+        Ok(()) => Ok(()),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked(folder.to_owned())),
+        Err(std::fs::TryLockError::Error(error)) => Err(StoreError::File(folder.to_owned(), error)),
     }
 }
 
@@ -346,6 +404,20 @@ mod tests {
         assert!(matches!(Store::open(folder.path()), Err(StoreError::Locked(_))));
         drop(first);
         assert!(Store::open(folder.path()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_run_between_two_of_a_daemons_is_seen_by_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut daemon = Store::open(folder.path()).unwrap();
+        daemon.let_go();
+        let mut other = Store::open_within(folder.path(), Duration::ZERO).await.unwrap();
+        let lines = [SyncLine::SyncIntent(Box::new(intent(1, "create", None))), outcome(1, "done", "ttcp_1")];
+        other.journal.append_all(lines).unwrap();
+        assert!(matches!(daemon.take_back(Duration::ZERO).await, Err(StoreError::Locked(_))));
+        drop(other);
+        daemon.take_back(Duration::ZERO).await.unwrap();
+        assert!(daemon.recorded().contains_key("ttcp_1"));
     }
 
     #[test]

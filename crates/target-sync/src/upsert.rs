@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// The longest input that is read, bytes.
 const INPUT_MAX: u64 = 1 << 20;
+/// How long a run of the daemon is waited for.
+const OTHERS_WITHIN: Duration = Duration::from_secs(30);
 /// How long a task's tags and container are waited for.
 const WITHIN: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_secs(5);
@@ -28,26 +30,33 @@ pub(crate) async fn upsert(tools: &Tools, from: &str) -> u8 {
     if !tools.settings.sources.iter().any(|source| covers(source, &task_arn)) {
         return failed(&format!("no [[source]] looks at the ECS cluster of {task_arn}"));
     }
-    let mut store = match Store::open(&tools.settings.state_dir) {
+    let mut store = match Store::open_within(&tools.settings.state_dir, OTHERS_WITHIN).await {
         Ok(store) => store,
         Err(error) => return failed_store(&error),
     };
+    let code = bring(tools, &mut store, &task_arn).await;
+    tools.deliver(&store).await;
+    code
+}
+
+/// Runs until the task has its target, or cannot have one.
+async fn bring(tools: &Tools, store: &mut Store, task_arn: &TaskArn) -> u8 {
     let text = task_arn.to_string();
     let until = std::time::Instant::now() + WITHIN;
     loop {
-        let outcome = match tools.sync(&|_, _| {}).run(&mut store, &|plan| only(plan, &text)).await {
+        let outcome = match tools.sync(&|_, _| {}).run(store, &|plan| only(plan, &text)).await {
             Ok(outcome) => outcome,
             Err(error) => return failed_cycle(&error),
         };
-        if outcome.look.desired.targets.contains_key(&task_arn) {
+        if outcome.look.desired.targets.contains_key(task_arn) {
             return conclude(tools, &outcome);
         }
-        let why = match outcome.look.desired.without.get(&task_arn) {
+        let why = match outcome.look.desired.without.get(task_arn) {
             Some(why) => why.to_string(),
             None => "ECS does not know it".to_owned(),
         };
         let waits = matches!(
-            outcome.look.desired.without.get(&task_arn),
+            outcome.look.desired.without.get(task_arn),
             None | Some(crate::desire::Without::TagsPending | crate::desire::Without::NotOurs)
         );
         if !waits || std::time::Instant::now() >= until {

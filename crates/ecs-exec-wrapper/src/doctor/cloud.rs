@@ -37,7 +37,7 @@ impl Asked {
     /// Asks.
     pub(super) async fn of(settings: &Settings, aws: &Aws) -> Self {
         let (credentials, facts) = caller::credentials(aws).await;
-        let ca_file = crate::signed::ca_file(settings.ca_file.as_deref());
+        let ca_file = record_delivery::ca_file(settings.ca_file.as_deref());
         let query = credentials.map(|credentials| QueryClient::new(credentials, aws.region(), ca_file.as_deref()));
         let of_chain = identity(settings, Some(aws.region().to_owned()));
         let (caller, chain) = tokio::join!(caller::gather(aws, query.as_ref(), facts), legs::gather(&of_chain));

@@ -5,7 +5,7 @@
 
 use super::check::{Check, Group, Reading, Unread};
 use super::query::{QueryClient, Service};
-use crate::xml::Node;
+use record_delivery::Node;
 
 const GROUP: Group = Group::Task;
 const ID: &str = "agent-route";

@@ -6,7 +6,7 @@ use super::query::QueryClient;
 use super::questions::{Place, caller_questions, names_alias, record_questions, role_questions};
 use super::simulate::{Decision, Outcome, ask, principal_of};
 use super::task::TaskFacts;
-use crate::links::Place as RecordPlace;
+use record_delivery::Place as RecordPlace;
 use std::collections::BTreeMap;
 
 const GROUP: Group = Group::Permissions;

@@ -4,11 +4,10 @@
 //! asked for is good to know, no more.
 
 use super::check::Unread;
-use crate::signed::{SignedClient, SignedRequest, escaped};
-use crate::xml::Node;
 use aws_credential_types::Credentials;
 use cli_kit::chain_text;
 use jiff::{SignedDuration, Timestamp};
+use record_delivery::{Node, SignedClient, SignedRequest, escaped};
 use std::path::Path;
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";

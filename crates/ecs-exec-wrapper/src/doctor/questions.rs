@@ -4,8 +4,8 @@ use super::check::Reading;
 use super::cluster::ClusterFacts;
 use super::simulate::{DOCUMENT_CHECK, Question};
 use super::task::TaskFacts;
-use crate::links::{Bucket, Home, LogGroup, Place as RecordPlace};
 use investigation::TaskArn;
+use record_delivery::{Bucket, Home, LogGroup, Place as RecordPlace};
 
 /// Documents that give a shell or a command, by the account in their ARN: AWS's own have none.
 const SHELL_DOCUMENTS: [(&str, bool); 3] =

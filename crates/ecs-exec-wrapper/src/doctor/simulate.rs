@@ -5,7 +5,7 @@
 
 use super::check::{Reading, Unread};
 use super::query::{QueryClient, Service};
-use crate::xml::Node;
+use record_delivery::Node;
 
 /// Whether the service checks the document of StartSession as well. Source: Session Manager, condition keys.
 pub(super) const DOCUMENT_CHECK: &str = "ssm:SessionDocumentAccessCheck";

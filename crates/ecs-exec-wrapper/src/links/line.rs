@@ -1,82 +1,47 @@
-//! A line of the journal on its way elsewhere: its bytes stay as they are, and what names it is read from them.
+//! A line of the journal as something to deliver: its bytes stay as they are, and what names it is read from them.
 //!
-//! Pure; no clock.
+//! Pure; no clock. Owns the names of streams and objects.
 
 use audit_record::{ChainedLine, SessionLine};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use record_delivery::{Item, Stored, day_path};
 
-/// CloudWatch Logs takes nothing older (PutLogEvents, API reference).
-pub(crate) const LOGS_TAKE: SignedDuration = SignedDuration::from_hours(14 * 24);
-
-/// Which of a record's two lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// The first.
-    Start,
-    /// The last.
-    End,
+/// Reads a journal's line; none when it is not one. An end needs the day of its start: both are filed under it.
+pub(super) fn read(text: &str, day: Option<Date>) -> Option<Item> {
+    let chained: ChainedLine = serde_json::from_str(text).ok()?;
+    let (record_id, phase, at) = match chained.record {
+        SessionLine::SessionStart(start) => (start.record_id, "start", start.at),
+        SessionLine::SessionEnd(end) => (end.record_id, "end", end.at),
+    };
+    // It becomes part of file names and URLs.
+    if record_id.is_empty() || record_id.len() > 64 || !record_id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let day = day.unwrap_or_else(|| at.to_zoned(TimeZone::UTC).date());
+    Some(Item {
+        body: text.as_bytes().to_owned(),
+        at,
+        day,
+        stem: format!("{record_id}-{phase}"),
+        object: format!("{}/{record_id}-{phase}.json", day_path(day)),
+        stream: format!("ecs-exec-wrapper/{}/{record_id}", day_path(day)),
+        begins_stream: phase == "start",
+        key: None,
+    })
 }
 
-impl Phase {
-    /// The word in names.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::End => "end",
-        }
-    }
-}
-
-/// One line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
-    /// The journal's line, without its line feed.
-    pub(crate) text: String,
-    /// The record's id.
-    pub(crate) record_id: String,
-    /// Which line of the record.
-    pub(crate) phase: Phase,
-    /// When it was written.
-    pub(crate) at: Timestamp,
-    /// The UTC day on which the record began: both lines are filed under it.
-    pub(crate) day: Date,
-}
-
-impl Line {
-    /// Reads a journal's line; none when it is not one. An end needs the day of its start.
-    pub(crate) fn read(text: &str, day: Option<Date>) -> Option<Self> {
-        let chained: ChainedLine = serde_json::from_str(text).ok()?;
-        let (record_id, phase, at) = match chained.record {
-            SessionLine::SessionStart(start) => (start.record_id, Phase::Start, start.at),
-            SessionLine::SessionEnd(end) => (end.record_id, Phase::End, end.at),
-        };
-        // It becomes part of file names and URLs.
-        if record_id.is_empty() || record_id.len() > 64 || !record_id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return None;
-        }
-        let day = day.unwrap_or_else(|| at.to_zoned(TimeZone::UTC).date());
-        Some(Self { text: text.to_owned(), record_id, phase, at, day })
-    }
-
-    /// Whether CloudWatch Logs will not take it any more.
-    pub(crate) fn is_too_old_for_logs(&self, now: Timestamp) -> bool {
-        now.duration_since(self.at) > LOGS_TAKE
-    }
-
-    /// The day as names hold it.
-    pub(crate) fn day_path(&self) -> String {
-        self.day.strftime("%Y/%m/%d").to_string()
-    }
+/// Reads a line that the spool kept.
+pub(super) fn read_back(stored: Stored<'_>) -> Option<Item> {
+    read(std::str::from_utf8(stored.body).ok()?, Some(stored.day))
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    pub(crate) const RECORD_ID: &str = "00112233445566778899aabbccddeeff";
+    const RECORD_ID: &str = "00112233445566778899aabbccddeeff";
 
     fn chained(record: &Value) -> String {
         json!({"prev_sha256": audit_record::chain::GENESIS, "record": record}).to_string()
@@ -91,40 +56,57 @@ pub(super) mod tests {
         }))
     }
 
-    pub(crate) fn start(at: &str) -> Line {
-        Line::read(&start_of(RECORD_ID, at), None).unwrap()
+    fn start(at: &str) -> Item {
+        read(&start_of(RECORD_ID, at), None).unwrap()
     }
 
-    pub(crate) fn end(at: &str, day: &str) -> Line {
+    fn end(at: &str, day: &str) -> Item {
         let text = chained(&json!({
             "kind": "session_end", "format_version": 1, "record_id": RECORD_ID, "at": at, "ssm_session_id": null, "task_arn": "t",
             "boundary_session_id": null, "exit_code": 0, "exit_source": "marker", "ending": "exited", "remote_end": "confirmed",
             "bytes_in": 0, "bytes_out": 0, "input_dropped": 0, "resumes": 0, "output_sha256": "00", "output_canonical_bytes": 0,
             "output_checkpoints": [],
         }));
-        Line::read(&text, Some(day.parse().unwrap())).unwrap()
+        read(&text, Some(day.parse().unwrap())).unwrap()
     }
 
     #[test]
-    fn a_line_keeps_its_bytes_and_tells_its_name() {
-        let line = start("2026-11-21T10:00:00.5Z");
-        assert_eq!((line.record_id.as_str(), line.phase, line.day_path().as_str()), (RECORD_ID, Phase::Start, "2026/11/21"));
-        assert_eq!(line.text, start_of(RECORD_ID, "2026-11-21T10:00:00.5Z"));
+    fn a_line_keeps_its_bytes_and_tells_its_names() {
+        let item = start("2026-11-21T10:00:00.5Z");
+        assert_eq!(item.body, start_of(RECORD_ID, "2026-11-21T10:00:00.5Z").as_bytes());
+        assert_eq!((item.stem, item.begins_stream), (format!("{RECORD_ID}-start"), true));
+    }
+
+    #[test]
+    fn both_lines_of_a_record_stand_together_under_the_day_of_its_start() {
+        let (start, end) = (start("2026-11-20T23:59:59Z"), end("2026-11-21T00:10:00Z", "2026-11-20"));
+        assert_eq!(start.stream, "ecs-exec-wrapper/2026/11/20/00112233445566778899aabbccddeeff");
+        assert_eq!(start.stream, end.stream);
+        assert_eq!(start.object, "2026/11/20/00112233445566778899aabbccddeeff-start.json");
+        assert_eq!(end.object, "2026/11/20/00112233445566778899aabbccddeeff-end.json");
+    }
+
+    #[test]
+    fn an_objects_digest_is_the_link_that_the_journals_next_line_carries() {
+        let item = start("2026-11-21T10:00:00Z");
+        assert_eq!(
+            audit_record::sha256_hex(&item.body),
+            audit_record::chain::link(start_of(RECORD_ID, "2026-11-21T10:00:00Z").as_bytes())
+        );
+    }
+
+    #[test]
+    fn what_was_kept_is_read_back_the_same() {
+        let item = end("2026-11-21T00:10:00Z", "2026-11-20");
+        let stored = Stored { body: &item.body, day: item.day, key: None };
+        assert_eq!(read_back(stored), Some(item.clone()));
     }
 
     #[test]
     fn what_is_no_line_is_told_from_one() {
         for text in ["", "{}", "{\"prev_sha256\":\"0\"}"] {
-            assert_eq!(Line::read(text, None), None, "{text}");
+            assert_eq!(read(text, None), None, "{text}");
         }
-        assert_eq!(Line::read(&start_of("../x", "2026-11-21T10:00:00Z"), None), None);
-    }
-
-    #[test]
-    fn two_weeks_are_the_limit_of_cloudwatch_logs() {
-        let line = start("2026-11-07T10:00:00Z");
-        let is_too_old = |now: &str| line.is_too_old_for_logs(now.parse().unwrap());
-        assert!(!is_too_old("2026-11-21T10:00:00Z"));
-        assert!(is_too_old("2026-11-21T10:00:01Z"));
+        assert_eq!(read(&start_of("../x", "2026-11-21T10:00:00Z"), None), None);
     }
 }

@@ -1,46 +1,38 @@
 //! Link records: the session record's two lines go to CloudWatch Logs or S3 as well, so that an auditor has them without this
 //! machine.
 //!
-//! Owns when a line is sent and how long that may take; [`audit_record`] owns what is in it, and the journal its bytes. A line is
-//! in the spool before it is sent and leaves it when it has arrived; what an earlier run could not send, a later one does.
-//! Delivery is at least once: a log stream may hold a line twice when an answer was lost, a bucket never does.
+//! Owns when a line is sent and how long that may take; [`audit_record`] owns what is in it, the journal its bytes, and
+//! [`record_delivery`] the way. A line is in the spool before it is sent and leaves it when it has arrived; what an earlier run
+//! could not send, a later one does. Delivery is at least once: a log stream may hold a line twice when an answer was lost, a
+//! bucket never does.
 //!
 //! ```text
 //! journal's line ─ keep ─► spool ─ courier ─► log stream, object ─► removed
 //!                            └─ left by earlier runs ─ sweep ─►┘
 //! ```
 
-mod courier;
-mod delivery;
 mod line;
-mod place;
-mod request;
-mod spool;
-mod sweep;
 
 use crate::args::RecordMode;
 use crate::record::state_folder;
 use crate::settings::Settings;
 use aws_identity::{Aws, Caller};
-use cli_kit::chain_text;
-use courier::Courier;
+use cli_kit::{chain_text, printable};
 use jiff::civil::Date;
-use line::Line;
-use spool::{Kept, Parcel, Spool};
+use record_delivery::{Courier, Home, Item, Note, Parcel, Place, Spool, Sweep};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use sweep::Sweep;
 use tokio::task::{JoinHandle, JoinSet};
-
-pub(crate) use place::{Bucket, Home, LogGroup, Place, PlaceError};
 
 /// The time for the start line: a session waits for it.
 const START_WITHIN: Duration = Duration::from_secs(20);
 
 /// The time for the end line and everything that is still under way: a user waits for it.
 const END_WITHIN: Duration = Duration::from_secs(5);
+
+/// Lines of earlier sessions that one session sends.
+const SWEEP_MAX: usize = 32;
 
 /// Why a line is not known to have arrived when its time is over.
 const LATE: &str = "there was no answer in time";
@@ -81,7 +73,7 @@ impl Links {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             places: settings.record_places.clone(),
-            ca_file: crate::signed::ca_file(settings.ca_file.as_deref()),
+            ca_file: record_delivery::ca_file(settings.ca_file.as_deref()),
             ready: None,
             closed: Vec::new(),
             start: None,
@@ -127,14 +119,14 @@ impl Links {
         };
         let places = self.places.iter().map(|place| place.seen_from(&home)).collect::<Result<Vec<_>, _>>();
         let places = places.map_err(|error| error.to_string())?;
-        let line = Line::read(text, None).ok_or("the journal's line cannot be read back")?;
+        let line = line::read(text, None).ok_or("the journal's line cannot be read back")?;
         let folder = state_folder().ok_or("neither XDG_STATE_HOME nor HOME says where the spool is")?;
         let ready = Ready {
             aws: aws.clone(),
             home,
             principal: caller.arn.clone(),
             ca_file: self.ca_file.clone(),
-            spool: Spool::below(&folder),
+            spool: Spool::below(&folder, line::read_back),
             places,
             day: line.day,
         };
@@ -153,7 +145,7 @@ impl Links {
     /// Sends what earlier runs left, beside the session.
     pub(crate) fn sweep(&mut self) {
         let Some(ready) = self.ready.clone() else { return };
-        let sweep = Arc::new(Sweep::default());
+        let sweep = Arc::new(Sweep::new(SWEEP_MAX, false));
         let shared = Arc::clone(&sweep);
         self.sweep = Some((sweep, tokio::spawn(async move { ready.sweep(&shared).await })));
     }
@@ -163,7 +155,7 @@ impl Links {
         let until = Instant::now() + END_WITHIN;
         let (start, (sweep, sweeping), ready) = (self.start.take(), self.sweep.take().unzip(), self.ready.clone());
         if let Some(sweep) = &sweep {
-            sweep.stop.store(true, Ordering::Relaxed);
+            sweep.stop();
         }
         let had_start = start.is_some();
         let start = async { waited(start, until).await };
@@ -174,8 +166,8 @@ impl Links {
             }
         };
         let (start, end, _) = tokio::join!(start, end, waited(sweeping, until));
-        let mut notes = sweep.map(|sweep| sweep.notes()).unwrap_or_default();
-        let Some(ready) = ready else { return notes };
+        let Some(ready) = ready else { return Vec::new() };
+        let mut notes: Vec<String> = sweep.iter().flat_map(|sweep| sweep.notes()).map(|note| ready.noted(note)).collect();
         let unknown = || ready.places.iter().map(|place| Undelivered { place: place.clone(), why: LATE.to_owned() }).collect();
         let start: Vec<Undelivered> = start.unwrap_or_else(|| if had_start { unknown() } else { Vec::new() });
         notes.extend(ready.told("start", &start));
@@ -188,10 +180,10 @@ impl Links {
 }
 
 impl Ready {
-    fn keep(&self, line: &Line) -> Result<Vec<Parcel>, String> {
+    fn keep(&self, line: &Item) -> Result<Vec<Parcel>, String> {
         let kept = |place: &Place| {
             let kept = self.spool.keep(place, line)?;
-            Ok(Parcel { place: place.clone(), line: line.clone(), kept })
+            Ok(Parcel { place: place.clone(), item: line.clone(), kept })
         };
         let folder = self.spool.folder().display();
         self.places
@@ -202,8 +194,33 @@ impl Ready {
     }
 
     fn courier(&self) -> Result<Courier, String> {
-        let courier = Courier::new(&self.aws, &self.home, &self.principal, self.ca_file.as_deref());
+        let courier = Courier::new(&self.aws, &self.home, Some(&self.principal), self.ca_file.as_deref());
         courier.map_err(|error| format!("failed to {}", chain_text(&error)))
+    }
+
+    /// Sends what earlier runs left, one line after the other, until told to stop.
+    async fn sweep(&self, sweep: &Sweep) {
+        if let Err(why) = sweep.run(&self.spool, &self.home, || self.courier()).await {
+            tracing::warn!(%why, "the spool cannot be sent");
+        }
+    }
+
+    /// What the sweep has to tell, in words.
+    fn noted(&self, note: Note) -> String {
+        let shown = |path: &Path| printable(&path.to_string_lossy(), 400);
+        match note {
+            Note::Expired(there) => {
+                let there = there.map_or_else(|error| error.to_string(), |there| shown(&there));
+                format!("a record line is too old for its log group, which never had it; it was set aside: {there}")
+            }
+            Note::Unreadable(there) => {
+                format!("a file of the spool is no record line and was set aside: {}", shown(&there))
+            }
+            Note::Waits { place, failure } => {
+                let folder = self.spool.folder().display();
+                format!("record lines of earlier sessions wait in {folder}: {place}: {failure}")
+            }
+        }
     }
 
     /// Sends lines side by side; returns those that are not there.
@@ -229,7 +246,7 @@ impl Ready {
 
     /// Keeps the end line for all places and sends it to those that took the start.
     async fn end(&self, text: &str, closed: &[Place], until: Instant) -> Result<Vec<Undelivered>, String> {
-        let line = Line::read(text, Some(self.day)).ok_or("the journal's line cannot be read back")?;
+        let line = line::read(text, Some(self.day)).ok_or("the journal's line cannot be read back")?;
         let parcels = self.keep(&line)?;
         let (open, closed): (Vec<_>, Vec<_>) = parcels.into_iter().partition(|parcel| !closed.contains(&parcel.place));
         drop(closed);
@@ -247,25 +264,18 @@ impl Ready {
 
 /// How many lines wait below the program's folder, and how many were set aside there.
 pub(crate) fn spooled(state: &Path) -> (usize, usize) {
-    let spool = Spool::below(state);
+    let spool = Spool::below(state, line::read_back);
     (spool.waiting().len(), spool.set_aside())
 }
 
 async fn send_one(courier: &Courier, parcel: Parcel, until: Instant) -> Result<(), String> {
-    match tokio::time::timeout_at(until.into(), courier.deliver(&parcel.place, &parcel.line)).await {
+    match tokio::time::timeout_at(until.into(), courier.deliver(&parcel.place, &parcel.item)).await {
         Ok(Ok(())) => {
-            removed(parcel.kept);
+            parcel.kept.arrived();
             Ok(())
         }
         Ok(Err(failure)) => Err(failure.to_string()),
         Err(_) => Err(LATE.to_owned()),
-    }
-}
-
-/// It has arrived; when its file stays, it is sent once more.
-fn removed(kept: Kept) {
-    if let Err(error) = kept.remove() {
-        tracing::warn!(%error, "a delivered line stays in the spool");
     }
 }
 

@@ -7,7 +7,7 @@ mod case;
 mod measure;
 mod seat;
 mod table;
-mod usage;
+pub(crate) mod usage;
 
 use std::process::ExitCode;
 

@@ -49,6 +49,11 @@ pub(crate) fn look(pid: u32) -> anyhow::Result<Usage> {
     Ok(usage)
 }
 
+/// CPU time of a process alone, user and system, seconds; also of one that has ended and was not waited for.
+pub(crate) fn cpu_seconds(pid: u32) -> Option<f64> {
+    parse_stat(pid, &std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?).map(|process| process.cpu_seconds)
+}
+
 fn processes() -> anyhow::Result<Vec<Process>> {
     let folder = std::fs::read_dir("/proc").context("failed to list /proc")?;
     let pids = folder.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
@@ -75,7 +80,8 @@ fn parse_stat(pid: u32, line: &str) -> Option<Process> {
     Some(Process { pid, parent: fields.get(1)?.parse().ok()?, name, cpu_seconds: (ticks(11)? + ticks(12)?) / TICKS })
 }
 
-fn peak_memory(pid: u32) -> Option<f64> {
+/// Peak of resident memory of a process alone, MiB; none of one that has ended.
+pub(crate) fn peak_memory(pid: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u32 = line.trim().trim_end_matches("kB").trim().parse().ok()?;

@@ -85,7 +85,12 @@ impl Stage {
 
 /// Builds the wrapper in our own profile and finds it beside our own program.
 pub(crate) fn build_wrapper() -> anyhow::Result<PathBuf> {
-    Ok(build(&[WRAPPER])?.join(WRAPPER))
+    build_program(WRAPPER)
+}
+
+/// Builds a program of the workspace in our own profile and finds it beside our own.
+pub(crate) fn build_program(name: &str) -> anyhow::Result<PathBuf> {
+    Ok(build(&[name])?.join(name))
 }
 
 /// Builds programs in our own profile, and returns the folder of our own program, where they then are.

@@ -19,7 +19,7 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// Listens, and serves beside the runs.
 pub(super) async fn serve(address: SocketAddr, metrics: Arc<Mutex<Metrics>>) -> std::io::Result<()> {
     let listener = TcpListener::bind(address).await?;
-    tracing::info!(event = "listening", address = ?listener.local_addr().ok(), "metrics and health are served");
+    tracing::info!(event = "listening", address = %listener.local_addr()?, "metrics and health are served");
     tokio::spawn(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else { continue };

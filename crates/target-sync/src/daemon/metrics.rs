@@ -31,6 +31,7 @@ pub(super) struct Metrics {
     alarms: usize,
     warnings: usize,
     unreadable_sources: usize,
+    records_waiting: usize,
 }
 
 impl Metrics {
@@ -51,7 +52,13 @@ impl Metrics {
             alarms: 0,
             warnings: 0,
             unreadable_sources: 0,
+            records_waiting: 0,
         }
+    }
+
+    /// Takes in how many objects with records wait in the spool.
+    pub(super) fn add_waiting(&mut self, objects: usize) {
+        self.records_waiting = objects;
     }
 
     /// Takes a run in; nothing for one that failed.
@@ -111,6 +118,7 @@ impl Metrics {
         put("alarms", "gauge", "Notes that somebody must look at.", &self.alarms);
         put("warnings", "gauge", "Notes that are odd.", &self.warnings);
         put("unreadable_sources", "gauge", "Sources that the last run could not read to their end.", &self.unreadable_sources);
+        put("records_waiting", "gauge", "Objects with sync records that wait in the spool.", &self.records_waiting);
         let help = "Our targets, by the state in their marker.";
         let _ = write!(text, "# HELP target_sync_targets {help}\n# TYPE target_sync_targets gauge\n");
         for (state, count) in ["live", "missing", "quarantined"].iter().zip(self.targets) {

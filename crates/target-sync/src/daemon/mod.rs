@@ -8,7 +8,7 @@ mod metrics;
 use crate::cycle::{CycleError, Outcome};
 use crate::exit;
 use crate::program::{Tools, code_of, failed_cycle, failed_store, tell};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, only_daemon};
 use cli_kit::{chain_text, exit as shared};
 use jiff::Timestamp;
 use metrics::Metrics;
@@ -19,10 +19,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// How long a run may go on after the signal to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
+/// How long another run may have the store between two of ours.
+const OTHERS_WITHIN: Duration = Duration::from_mins(10);
+
 /// Runs until a signal ends it.
 pub(crate) async fn run(tools: &Tools) -> u8 {
     let mut store = match Store::open(&tools.settings.state_dir) {
         Ok(store) => store,
+        Err(error) => return failed_store(&error),
+    };
+    let _only = match only_daemon(&tools.settings.state_dir) {
+        Ok(lock) => lock,
         Err(error) => return failed_store(&error),
     };
     let (mut term, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
@@ -50,26 +57,43 @@ pub(crate) async fn run(tools: &Tools) -> u8 {
 async fn live(tools: &Tools, store: &mut Store, metrics: &Mutex<Metrics>, term: &mut Signal, interrupt: &mut Signal) -> u8 {
     loop {
         let began = tokio::time::Instant::now();
-        {
+        let ended = {
             let told = |step: &crate::plan::Step, result: &crate::apply::StepResult| {
                 tracing::info!(event = "step", action = step.action.word(), kind = step.kind.word(), name = %step.name, task_arn = %step.task_arn, result = ?result, "a step has ended");
             };
             let sync = tools.sync(&told);
             let mut cycle = std::pin::pin!(sync.run(store, &|plan| plan));
-            let ended = tokio::select! {
+            tokio::select! {
                 ended = &mut cycle => ended,
                 _ = term.recv() => return stop(tokio::time::timeout(STOP_WITHIN, cycle).await.ok()),
                 _ = interrupt.recv() => return stop(tokio::time::timeout(STOP_WITHIN, cycle).await.ok()),
-            };
-            account(tools, metrics, &ended, began.elapsed());
-            if let Err(CycleError::Store(StoreError::File(..)) | CycleError::Journal(_)) = &ended {
-                tell("the journal cannot be written, so nothing may be changed");
-                return ended.map_or_else(|error| failed_cycle(&error), |_| exit::FAILED);
             }
+        };
+        let took = began.elapsed();
+        let waiting = tokio::select! {
+            waiting = tools.deliver(store) => Some(waiting),
+            _ = term.recv() => None,
+            _ = interrupt.recv() => None,
+        };
+        account(tools, metrics, &ended, waiting, took);
+        if let Err(CycleError::Store(StoreError::File(..)) | CycleError::Journal(_)) = &ended {
+            tell("the journal cannot be written, so nothing may be changed");
+            return ended.map_or_else(|error| failed_cycle(&error), |_| exit::FAILED);
         }
+        if waiting.is_none() {
+            return shared::OK;
+        }
+        store.let_go();
         notify(&[sd_notify::NotifyState::Watchdog]);
         tokio::select! {
             () = tokio::time::sleep(pause(&tools.settings.daemon, began.elapsed())) => {}
+            _ = term.recv() => return shared::OK,
+            _ = interrupt.recv() => return shared::OK,
+        }
+        tokio::select! {
+            back = store.take_back(OTHERS_WITHIN) => if let Err(error) = back {
+                return failed_store(&error);
+            },
             _ = term.recv() => return shared::OK,
             _ = interrupt.recv() => return shared::OK,
         }
@@ -102,9 +126,9 @@ fn random() -> [u8; 4] {
     [bytes[0], bytes[1], bytes[2], bytes[3]]
 }
 
-/// Writes down what a run has come to: log, metrics, textfile.
-fn account(tools: &Tools, metrics: &Mutex<Metrics>, ended: &Result<Outcome, CycleError>, took: Duration) {
-    let now = Timestamp::now();
+/// Writes down what a run has come to: metrics, textfile, log.
+fn account(tools: &Tools, metrics: &Mutex<Metrics>, ended: &Result<Outcome, CycleError>, waiting: Option<usize>, took: Duration) {
+    count(tools, metrics, ended.as_ref().ok(), waiting, took);
     match ended {
         Ok(outcome) => {
             let (done, failed, code) = (outcome.done(), outcome.failed(), code_of(outcome));
@@ -126,11 +150,29 @@ fn account(tools: &Tools, metrics: &Mutex<Metrics>, ended: &Result<Outcome, Cycl
             tracing::error!(event = "run_failed", error = %chain_text(error), "a run has failed; nothing is taken away for it");
         }
     }
+}
+
+/// Counts a run, before the log tells of it: who waits for the log finds the numbers.
+fn count(tools: &Tools, metrics: &Mutex<Metrics>, outcome: Option<&Outcome>, waiting: Option<usize>, took: Duration) {
     let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
-    metrics.add(ended.as_ref().ok(), took, now);
+    metrics.add(outcome, took, Timestamp::now());
+    if let Some(waiting) = waiting {
+        metrics.add_waiting(waiting);
+    }
     if let Some(file) = &tools.settings.daemon.metrics_file
         && let Err(error) = metrics.write(file)
     {
+        tracing::warn!(event = "metrics_unwritten", %error, file = %file.display(), "the metrics' file cannot be written");
+    }
+}
+
+/// Writes the metrics of a single run, for a collector of files; a daemon keeps its own.
+pub(crate) fn write_metrics(tools: &Tools, outcome: Option<&Outcome>, waiting: usize, took: Duration) {
+    let Some(file) = &tools.settings.daemon.metrics_file else { return };
+    let mut metrics = Metrics::new(tools.settings.daemon.interval);
+    metrics.add(outcome, took, Timestamp::now());
+    metrics.add_waiting(waiting);
+    if let Err(error) = metrics.write(file) {
         tracing::warn!(event = "metrics_unwritten", %error, file = %file.display(), "the metrics' file cannot be written");
     }
 }

@@ -5,8 +5,8 @@
 
 use crate::facts::{AccountFacts, AliasFacts, BoundaryScan, Kind, LiveSession, Recorded, RoleFacts, TargetFacts, UserFacts};
 use boundary_api::{
-    Account, Alias, Client, Collection, Error, ErrorKind, Item, ListOptions, ListToken, Listing, Meaning, Resource, Role,
-    Session, SessionStatus, Target, User,
+    Account, Alias, Client, Collection, Error, ErrorKind, Item, ListOptions, ListToken, Meaning, Resource, Role, Session,
+    SessionStatus, Target, User,
 };
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -44,51 +44,55 @@ pub struct Memory {
 
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Lists {
-    targets: Listed<Target>,
-    roles: Listed<Role>,
-    foreign_roles: Listed<Role>,
-    aliases: Listed<Alias>,
-    users: Listed<User>,
+    targets: Listed<TargetFacts>,
+    roles: Listed<RoleFacts>,
+    foreign_roles: Listed<RoleFacts>,
+    aliases: Listed<AliasFacts>,
+    users: Listed<UserFacts>,
 }
 
-/// A list as it was last seen, with the token that asks for what has changed since.
+/// A list as it was last seen, by id, with the token that asks for what has changed since.
 #[derive(Debug, Clone, PartialEq)]
-struct Listed<T> {
-    items: BTreeMap<String, Item<T>>,
+struct Listed<F> {
+    items: BTreeMap<String, F>,
     token: Option<ListToken>,
 }
 
-impl<T> Default for Listed<T> {
+impl<F> Default for Listed<F> {
     fn default() -> Self {
         Self { items: BTreeMap::new(), token: None }
     }
 }
 
-impl<T: Resource + Clone> Listed<T> {
-    /// Brings the list up to date: by a refresh where there is a token that is still good, else from the start.
-    async fn refresh(&mut self, collection: Collection<'_, T>, options: ListOptions) -> Result<(), Error> {
+impl<F> Listed<F> {
+    /// Brings the list up to date: by a refresh where there is a token that is still good, else from the start. Of each item
+    /// only what matters here is kept; a page is gone before the next is read.
+    async fn refresh<T: Resource>(
+        &mut self,
+        all: Collection<'_, T>,
+        options: ListOptions,
+        facts: fn(&T) -> F,
+    ) -> Result<(), Error> {
         if let Some(token) = self.token.take() {
-            match collection.list_all(options.clone().since(token)).await {
-                Ok(changed) => {
-                    for id in &changed.removed_ids {
-                        self.items.remove(id);
-                    }
-                    self.take(changed);
-                    return Ok(());
-                }
+            match self.take(all, options.clone().since(token), facts).await {
                 Err(error) if error.kind() == Some(ErrorKind::InvalidListToken) => {}
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
         self.items.clear();
-        let whole = collection.list_all(options).await?;
-        self.take(whole);
-        Ok(())
+        self.take(all, options, facts).await
     }
 
-    fn take(&mut self, listing: Listing<T>) {
-        self.items.extend(listing.items.into_iter().map(|item| (item.id().to_owned(), item)));
-        self.token = listing.list_token;
+    async fn take<T: Resource>(&mut self, all: Collection<'_, T>, options: ListOptions, facts: fn(&T) -> F) -> Result<(), Error> {
+        let mut pages = all.list(options);
+        while let Some(page) = pages.next_known().await? {
+            for id in &page.removed_ids {
+                self.items.remove(id);
+            }
+            self.items.extend(page.items.iter().map(|item| (item.id().to_owned(), facts(item))));
+            self.token = page.list_token;
+        }
+        Ok(())
     }
 }
 
@@ -150,35 +154,35 @@ pub async fn observe(
     let anywhere = || ListOptions::in_scope("global").recursive();
     let mut lists = std::mem::take(&mut memory.lists);
     let (targets, roles, aliases) = tokio::join!(
-        lists.targets.refresh(client.targets(), project()),
-        lists.roles.refresh(client.roles(), project()),
+        lists.targets.refresh(client.targets(), project(), target_facts),
+        lists.roles.refresh(client.roles(), project(), role_facts),
         list_aliases(client, scope.aliases, &mut lists.aliases),
     );
-    let all_sessions = client.sessions();
+    let mut live = Listed::default();
     let (sessions, strangers, users) = tokio::join!(
-        all_sessions.list_all(project()),
-        lists.foreign_roles.refresh(client.roles(), anywhere()),
-        lists.users.refresh(client.users(), anywhere()),
+        live.refresh(client.sessions(), project(), live_session),
+        lists.foreign_roles.refresh(client.roles(), anywhere(), role_facts),
+        lists.users.refresh(client.users(), anywhere(), user_facts),
     );
     let mut scan = BoundaryScan::default();
     needed(targets, TARGET_GRANT, in_project)?;
-    scan.targets = lists.targets.items.iter().map(|(id, target)| (id.clone(), target_facts(target))).collect();
+    scan.targets = lists.targets.items.clone();
     needed(aliases, ALIAS_GRANT, || "the global scope".to_owned())?;
-    scan.aliases = lists.aliases.items.iter().map(|(id, alias)| (id.clone(), alias_facts(alias))).collect();
+    scan.aliases = lists.aliases.items.clone();
     needed(roles, ROLE_GRANT, in_project)?;
-    let elsewhere = lists.foreign_roles.items.iter().filter(|(id, _)| !lists.roles.items.contains_key(*id));
-    let listed: Vec<&Item<Role>> = lists.roles.items.values().chain(elsewhere.map(|(_, role)| role)).collect();
+    let mut listed = lists.foreign_roles.items.clone();
+    listed.extend(lists.roles.items.clone());
     if let Err(error) = strangers {
         optional(error, "roles elsewhere, which may authorise our targets too", &mut scan.unreadable)?;
     }
-    read_roles(client, &listed, memory, &mut scan).await?;
+    read_roles(client, listed, memory, &mut scan).await?;
     match sessions {
-        Ok(sessions) => put_sessions(&mut scan, &sessions.items),
+        Ok(()) => put_sessions(&mut scan, live.items),
         Err(error) => {
             optional(error, "sessions; a target that is due is deleted although one may be listed", &mut scan.unreadable)?;
         }
     }
-    scan.users = lists.users.items.iter().map(|(id, user)| (id.clone(), user_facts(user))).collect();
+    scan.users = lists.users.items.clone();
     if let Err(error) = users {
         optional(error, &format!("users; nobody new is granted without `{USER_GRANT}`"), &mut scan.unreadable)?;
     }
@@ -197,11 +201,11 @@ pub async fn observe(
     Ok(scan)
 }
 
-async fn list_aliases(client: &Client, on: bool, known: &mut Listed<Alias>) -> Result<(), Error> {
+async fn list_aliases(client: &Client, on: bool, known: &mut Listed<AliasFacts>) -> Result<(), Error> {
     if !on {
         return Ok(());
     }
-    known.refresh(client.aliases(), ListOptions::in_scope("global")).await
+    known.refresh(client.aliases(), ListOptions::in_scope("global"), alias_facts).await
 }
 
 fn needed<T>(listed: Result<T, Error>, grant: &'static str, place: impl FnOnce() -> String) -> Result<T, ObserveError> {
@@ -222,11 +226,11 @@ fn optional(error: Error, what: &str, unreadable: &mut Vec<String>) -> Result<()
 
 async fn read_roles(
     client: &Client,
-    listed: &[&Item<Role>],
+    listed: BTreeMap<String, RoleFacts>,
     memory: &mut Memory,
     scan: &mut BoundaryScan,
 ) -> Result<(), ObserveError> {
-    let stale = listed.iter().filter(|role| memory.roles.get(&role.id).is_none_or(|known| known.version != role.version));
+    let stale = listed.values().filter(|role| memory.roles.get(&role.id).is_none_or(|known| known.version != role.version));
     let ids: Vec<String> = stale.map(|role| role.id.clone()).collect();
     let mut reads = stream::iter(ids).map(|id| async move { (client.roles().read(&id).await, id) }).buffer_unordered(READS);
     while let Some((read, id)) = reads.next().await {
@@ -236,13 +240,9 @@ async fn read_roles(
         }
     }
     drop(reads);
-    for role in listed {
-        if let Some(known) = memory.roles.get(&role.id) {
-            scan.roles.insert(role.id.clone(), known.facts(role));
-        }
-    }
-    let listed: BTreeSet<&String> = listed.iter().map(|role| &role.id).collect();
-    memory.roles.retain(|id, _| listed.contains(id));
+    memory.roles.retain(|id, _| listed.contains_key(id));
+    let known = |(id, role)| memory.roles.get(&id).map(|known| known.complete(role)).map(|role| (id, role));
+    scan.roles = listed.into_iter().filter_map(known).collect();
     Ok(())
 }
 
@@ -296,7 +296,7 @@ async fn look_for_recorded(
             }),
             Kind::Role => client.roles().read(id).await.map(|role| {
                 memory.put_role(&role);
-                scan.roles.insert(id.clone(), memory.roles[id].facts(&role));
+                scan.roles.insert(id.clone(), memory.roles[id].complete(role_facts(&role)));
             }),
             Kind::Alias => client.aliases().read(id).await.map(|alias| {
                 scan.aliases.insert(id.clone(), alias_facts(&alias));
@@ -312,12 +312,16 @@ async fn look_for_recorded(
     Ok(())
 }
 
-fn put_sessions(scan: &mut BoundaryScan, sessions: &[Item<Session>]) {
-    for session in sessions.iter().filter(|session| session.status != SessionStatus::Terminated) {
-        let live = LiveSession { id: session.id.clone(), version: session.version, expires: session.expiration_time };
-        scan.live_sessions.entry(session.target_id.clone()).or_default().push(live);
+/// A session that has not ended, with its target.
+fn live_session(session: &Session) -> Option<(String, LiveSession)> {
+    let live = LiveSession { id: session.id.clone(), version: session.version, expires: session.expiration_time };
+    (session.status != SessionStatus::Terminated).then(|| (session.target_id.clone(), live))
+}
+
+fn put_sessions(scan: &mut BoundaryScan, sessions: BTreeMap<String, Option<(String, LiveSession)>>) {
+    for (target_id, live) in sessions.into_values().flatten() {
+        scan.live_sessions.entry(target_id).or_default().push(live);
     }
-    scan.live_sessions.values_mut().for_each(|live| live.sort_by(|a, b| a.id.cmp(&b.id)));
 }
 
 impl Memory {
@@ -334,17 +338,27 @@ impl Memory {
 }
 
 impl RoleMemory {
-    fn facts(&self, role: &Role) -> RoleFacts {
+    /// Adds what lists leave out.
+    fn complete(&self, role: RoleFacts) -> RoleFacts {
         RoleFacts {
-            id: role.id.clone(),
             version: self.version,
-            scope_id: role.scope_id.clone(),
-            name: role.name.clone(),
-            description: role.description.clone(),
             grants: self.grants.clone(),
             grant_scopes: self.grant_scopes.clone(),
             principals: self.principals.clone(),
+            ..role
         }
+    }
+}
+
+/// What a list tells of a role.
+fn role_facts(role: &Role) -> RoleFacts {
+    RoleFacts {
+        id: role.id.clone(),
+        version: role.version,
+        scope_id: role.scope_id.clone(),
+        name: role.name.clone(),
+        description: role.description.clone(),
+        ..RoleFacts::default()
     }
 }
 
@@ -373,7 +387,7 @@ fn alias_facts(alias: &Alias) -> AliasFacts {
     }
 }
 
-fn user_facts(user: &Item<User>) -> UserFacts {
+fn user_facts(user: &User) -> UserFacts {
     let primary = Some(user.primary_account_id.clone()).filter(|id| !id.is_empty());
     UserFacts { id: user.id.clone(), version: user.version, name: user.name.clone(), account_ids: primary.into_iter().collect() }
 }

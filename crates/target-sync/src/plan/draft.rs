@@ -4,7 +4,7 @@
 
 use super::holdings::Holdings;
 use super::step::{Action, Held, HeldBy, Level, Note, Object, Operation, PLAN_FORMAT, Plan, Reason, Step};
-use crate::facts::{Kind, Snapshot};
+use crate::facts::{AliasFacts, Kind, Snapshot};
 use crate::rules::{Policy, Rules};
 use investigation::{Marker, MarkerState, TaskArn};
 use jiff::Timestamp;
@@ -46,7 +46,9 @@ pub(super) struct Draft<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) rules: &'a Rules,
     pub(super) now: Timestamp,
-    pub(super) holdings: Holdings,
+    pub(super) holdings: Holdings<'a>,
+    /// All aliases, by their values in small letters.
+    aliases: BTreeMap<String, &'a AliasFacts>,
     entries: Vec<Entry>,
     /// The last step of this plan on an object, by id.
     last: BTreeMap<String, usize>,
@@ -67,6 +69,7 @@ impl<'a> Draft<'a> {
             rules,
             now,
             holdings: Holdings::of(snapshot, &rules.owner),
+            aliases: snapshot.boundary.aliases.values().rev().map(|alias| (alias.value.to_ascii_lowercase(), alias)).collect(),
             entries: Vec::new(),
             last: BTreeMap::new(),
             moved_from: BTreeMap::new(),
@@ -111,6 +114,11 @@ impl<'a> Draft<'a> {
     /// The version that a step must find: the one that was seen, or none when an earlier step of this plan writes the object.
     pub(super) fn version(&self, id: &str, seen: u32) -> Option<u32> {
         (!self.last.contains_key(id)).then_some(seen)
+    }
+
+    /// The alias of a value, whatever its case and whoever's it is.
+    pub(super) fn alias(&self, value: &str) -> Option<&'a AliasFacts> {
+        self.aliases.get(&value.to_ascii_lowercase()).copied()
     }
 
     /// The last step on an object.

@@ -14,13 +14,15 @@ pub(super) enum Fate {
     Dead,
     /// DescribeTasks does not know it, and its cluster is active.
     Missing,
-    /// Nobody was asked, or the answer says nothing.
+    /// The answer says nothing.
     Unknown,
+    /// No source covers it: nobody can be asked any more.
+    Uncovered,
 }
 
 /// Says what has become of a task.
 pub(super) fn of(snapshot: &Snapshot, task_arn: &TaskArn) -> Fate {
-    let Some(scan) = snapshot.sources.values().find(|scan| scan.place.holds(task_arn)) else { return Fate::Unknown };
+    let Some(scan) = snapshot.sources.values().find(|scan| scan.place.holds(task_arn)) else { return Fate::Uncovered };
     match scan.tasks.get(task_arn) {
         Some(task) if task.is_dead() => Fate::Dead,
         Some(_) => Fate::Alive,

@@ -4,83 +4,17 @@
 
 use super::draft::{Class, Draft, Found, described};
 use super::holdings::Owned;
+use super::names::Names;
 use super::step::{Action, FieldChange, Level, Object, Operation, Reason, TargetChanges, TargetFields};
 use crate::desire::DesiredTarget;
 use crate::facts::{AliasFacts, Kind, RoleFacts, TargetFacts};
 use crate::grants::{TARGET, owners_grants};
 use crate::principal::Mapping;
-use crate::template::with_task;
 use investigation::{Marker, MarkerState};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Any number of connections: a session is resumed over a new one.
 const CONNECTION_LIMIT: i32 = -1;
-
-/// Old targets whose name a running task takes, with the step that renames them; and tasks whose name is a stranger's.
-#[derive(Default)]
-pub(super) struct Names {
-    renamed: BTreeMap<String, (usize, String)>,
-    taken: BTreeSet<String>,
-}
-
-impl Names {
-    /// Plans the renames that make room.
-    pub(super) fn make_room(draft: &mut Draft<'_>, desired: &BTreeMap<investigation::TaskArn, DesiredTarget>) -> Self {
-        let mut names = Self::default();
-        let by_name: BTreeMap<&str, &TargetFacts> =
-            draft.snapshot.boundary.targets.values().map(|target| (target.name.as_str(), target)).collect();
-        let ours: BTreeMap<String, Owned<TargetFacts>> =
-            draft.holdings.targets.values().flatten().map(|owned| (owned.facts.id.clone(), owned.clone())).collect();
-        for wanted in desired.values() {
-            let Some(holder) = by_name.get(wanted.name.as_str()) else { continue };
-            match ours.get(&holder.id) {
-                Some(owned) if owned.marker.task_arn == wanted.task_arn => {}
-                Some(owned) => names.rename(draft, owned, wanted),
-                None => names.refuse(draft, holder, wanted),
-            }
-        }
-        names
-    }
-
-    fn rename(&mut self, draft: &mut Draft<'_>, holder: &Owned<TargetFacts>, wanted: &DesiredTarget) {
-        let facts = &holder.facts;
-        let name = with_task(&facts.name, holder.marker.task_arn.task_id());
-        let number = draft.push(Found {
-            class: Class::Update,
-            action: Action::Update,
-            kind: Kind::Target,
-            name: facts.name.clone(),
-            object: Some(Object::Id(facts.id.clone())),
-            task_arn: holder.marker.task_arn.clone(),
-            reason: Reason::Superseded,
-            changes: vec![change("name", Some(&wanted.name), &name)],
-            not_before: None,
-            after: Vec::new(),
-            operation: Operation::UpdateTarget {
-                target: Object::Id(facts.id.clone()),
-                version: draft.version(&facts.id, facts.version),
-                fields: TargetChanges { name: Some(name.clone()), ..TargetChanges::default() },
-            },
-            limited: false,
-        });
-        self.renamed.insert(facts.id.clone(), (number, name));
-    }
-
-    fn refuse(&mut self, draft: &mut Draft<'_>, holder: &TargetFacts, wanted: &DesiredTarget) {
-        self.taken.insert(wanted.task_arn.to_string());
-        let what = format!("the name `{}` is that of a target", wanted.name);
-        tell_taken(draft, wanted, "name_taken", &holder.id, &holder.description, &what);
-    }
-}
-
-/// Tells that somebody else's object stands in the way; another sync's is a conflict of owners.
-fn tell_taken(draft: &mut Draft<'_>, wanted: &DesiredTarget, code: &str, id: &str, description: &str, what: &str) {
-    let (code, text) = match Marker::parse(description) {
-        Ok(marker) => ("owner_conflict", format!("{what} that the sync `{}` keeps: two syncs look at one task", marker.owner)),
-        Err(_) => (code, format!("{what} which is not ours; rename that one, or change the template")),
-    };
-    draft.note(Level::Alarm, code, Some(&wanted.task_arn), Some(id), text);
-}
 
 /// Plans everything for one running task.
 pub(super) fn bring(draft: &mut Draft<'_>, names: &Names, wanted: &DesiredTarget) {
@@ -95,10 +29,7 @@ pub(super) fn bring(draft: &mut Draft<'_>, names: &Names, wanted: &DesiredTarget
 /// Returns the target, and the step after which it is as it should be.
 fn bring_target(draft: &mut Draft<'_>, names: &Names, wanted: &DesiredTarget) -> Option<(Object, Option<usize>)> {
     let owned = draft.holdings.targets.get(&wanted.task_arn).cloned().unwrap_or_default();
-    let (kept, duplicates) = match owned.split_first() {
-        Some((kept, duplicates)) => (kept.clone(), duplicates),
-        None => return create_target(draft, names, wanted),
-    };
+    let Some((kept, duplicates)) = owned.split_first() else { return create_target(draft, names, wanted) };
     for duplicate in duplicates {
         draft.condemned.insert(duplicate.facts.id.clone(), Reason::Duplicate);
     }
@@ -109,8 +40,8 @@ fn bring_target(draft: &mut Draft<'_>, names: &Names, wanted: &DesiredTarget) ->
         return None;
     }
     draft.used.insert(kept.facts.id.clone());
-    let step = update_target(draft, names, wanted, &kept);
-    Some((Object::Id(kept.facts.id), step))
+    let step = update_target(draft, names, wanted, kept);
+    Some((Object::Id(kept.facts.id.clone()), step))
 }
 
 fn owner_changed(marker: &Marker, wanted: &DesiredTarget) -> bool {
@@ -118,7 +49,7 @@ fn owner_changed(marker: &Marker, wanted: &DesiredTarget) -> bool {
 }
 
 fn create_target(draft: &mut Draft<'_>, names: &Names, wanted: &DesiredTarget) -> Option<(Object, Option<usize>)> {
-    if names.taken.contains(&wanted.task_arn.to_string()) || draft.holdings.may_exist(Kind::Target, &wanted.task_arn) {
+    if names.is_taken(&wanted.task_arn) || draft.holdings.may_exist(Kind::Target, &wanted.task_arn) {
         return None;
     }
     let marker = Marker {
@@ -154,20 +85,15 @@ fn create_target(draft: &mut Draft<'_>, names: &Names, wanted: &DesiredTarget) -
         reason: if deleted { Reason::DeletedByHand } else { Reason::NewTask },
         changes,
         not_before: None,
-        after: names
-            .renamed
-            .values()
-            .filter(|(_, new)| new.starts_with(&format!("{} ~", wanted.name)))
-            .map(|step| step.0)
-            .collect(),
+        after: names.freed(&wanted.name).into_iter().collect(),
         operation: Operation::CreateTarget(fields),
         limited: false,
     });
     Some((Object::MadeBy(number), Some(number)))
 }
 
-fn update_target(draft: &mut Draft<'_>, names: &Names, wanted: &DesiredTarget, kept: &Owned<TargetFacts>) -> Option<usize> {
-    let (facts, seen) = (&kept.facts, &kept.marker);
+fn update_target(draft: &mut Draft<'_>, names: &Names, wanted: &DesiredTarget, kept: &Owned<'_, TargetFacts>) -> Option<usize> {
+    let (facts, seen) = (kept.facts, &*kept.marker);
     let marker = Marker {
         state: MarkerState::Live,
         container: seen.container.clone().or_else(|| Some(wanted.container.clone())),
@@ -175,8 +101,8 @@ fn update_target(draft: &mut Draft<'_>, names: &Names, wanted: &DesiredTarget, k
         owner_digest: seen.owner_digest.clone().or_else(|| wanted.owner_digest.clone()),
         ..seen.clone()
     };
-    let name = names.renamed.get(&facts.id).map_or(facts.name.as_str(), |(_, name)| name.as_str());
-    let name_is_free = !names.taken.contains(&wanted.task_arn.to_string());
+    let name = names.now_of(facts);
+    let name_is_free = !names.is_taken(&wanted.task_arn);
     let (mut fields, mut changes) = (TargetChanges::default(), Vec::new());
     let description = described(&marker, &wanted.text);
     if name_is_free {
@@ -204,8 +130,6 @@ fn update_target(draft: &mut Draft<'_>, names: &Names, wanted: &DesiredTarget, k
         return draft.last_on(&facts.id);
     }
     let restored = seen.state != MarkerState::Live;
-    let after =
-        names.renamed.values().filter(|(_, new)| new.starts_with(&format!("{} ~", wanted.name))).map(|step| step.0).collect();
     Some(draft.push(Found {
         class: Class::Update,
         action: if restored { Action::Restore } else { Action::Update },
@@ -216,7 +140,7 @@ fn update_target(draft: &mut Draft<'_>, names: &Names, wanted: &DesiredTarget, k
         reason: if restored { Reason::TaskIsAlive } else { Reason::Drift },
         changes,
         not_before: None,
-        after,
+        after: names.freed(&wanted.name).into_iter().collect(),
         operation: Operation::UpdateTarget {
             target: Object::Id(facts.id.clone()),
             version: draft.version(&facts.id, facts.version),
@@ -238,7 +162,7 @@ fn bring_role(draft: &mut Draft<'_>, wanted: &DesiredTarget, target: &Object, ta
                 return Some(set_principals(
                     draft,
                     wanted,
-                    &role.facts,
+                    role.facts,
                     &[],
                     Action::Withdraw,
                     Reason::MappingRefused,
@@ -299,10 +223,10 @@ fn update_role(
     wanted: &DesiredTarget,
     target: &Object,
     target_step: Option<usize>,
-    role: &Owned<RoleFacts>,
+    role: &Owned<'_, RoleFacts>,
     user_id: &str,
 ) -> Option<usize> {
-    let facts = &role.facts;
+    let facts = role.facts;
     draft.used.insert(facts.id.clone());
     let object = Object::Id(facts.id.clone());
     let drift = |changes, after, operation| Found {
@@ -377,15 +301,13 @@ fn set_principals(
 
 fn bring_alias(draft: &mut Draft<'_>, wanted: &DesiredTarget, target: &Object, ready: Option<usize>) {
     let Some(value) = &wanted.alias else { return };
-    let seen = draft.snapshot.boundary.aliases.values().find(|alias| alias.value.eq_ignore_ascii_case(value)).cloned();
-    let ours = draft.holdings.aliases.values().flatten().any(|owned| seen.as_ref().is_some_and(|seen| owned.facts.id == seen.id));
-    let step = match seen {
+    let step = match draft.alias(value) {
         None if draft.holdings.may_exist(Kind::Alias, &wanted.task_arn) => return,
         None => Some(create_alias(draft, wanted, value, target, ready)),
-        Some(alias) if ours => lead_alias(draft, wanted, &alias, target, ready),
+        Some(alias) if draft.holdings.holds(&alias.id) => lead_alias(draft, wanted, alias, target, ready),
         Some(alias) => {
             let what = format!("the alias `{value}` is one");
-            return tell_taken(draft, wanted, "alias_taken", &alias.id, &alias.description, &what);
+            return super::names::tell_taken(draft, wanted, "alias_taken", &alias.id, &alias.description, &what);
         }
     };
     drop_other_aliases(draft, wanted, value, step);
@@ -461,13 +383,13 @@ fn lead_alias(
 
 /// Once a task leads its investigation, the alias that was its own alone goes; so does the old one after a change of template.
 fn drop_other_aliases(draft: &mut Draft<'_>, wanted: &DesiredTarget, value: &str, step: Option<usize>) {
-    let others: Vec<AliasFacts> =
-        draft.holdings.aliases.get(&wanted.task_arn).into_iter().flatten().map(|owned| owned.facts.clone()).collect();
+    let others: Vec<&AliasFacts> =
+        draft.holdings.aliases.get(&wanted.task_arn).into_iter().flatten().map(|owned| owned.facts).collect();
     for alias in others.into_iter().filter(|alias| !alias.value.eq_ignore_ascii_case(value)) {
         if !draft.used.insert(alias.id.clone()) {
             continue;
         }
-        super::retire::delete_alias(draft, &alias, &wanted.task_arn, Reason::Superseded, step.into_iter().collect(), None);
+        super::retire::delete_alias(draft, alias, &wanted.task_arn, Reason::Superseded, step.into_iter().collect(), None);
     }
 }
 

@@ -10,6 +10,7 @@ mod draft;
 mod fate;
 mod holdings;
 mod live;
+mod names;
 mod retire;
 mod step;
 
@@ -19,7 +20,7 @@ use crate::grants::{self, Reach};
 use crate::rules::Rules;
 use draft::Draft;
 use jiff::Timestamp;
-use live::Names;
+use names::Names;
 pub use retire::QUARANTINE_FILTER;
 pub use step::{
     Action, FieldChange, Held, HeldBy, Level, Note, Object, Operation, PLAN_FORMAT, Plan, Reason, Step, TargetChanges,
@@ -61,11 +62,10 @@ fn tell_what_cannot_be_read(draft: &mut Draft<'_>) {
 
 /// Lists the roles of others that authorise sessions on our targets: quarantine holds against them, our grants do not.
 fn tell_strangers(draft: &mut Draft<'_>) {
-    let ours: Vec<String> = draft.holdings.targets.values().flatten().map(|owned| owned.facts.id.clone()).collect();
-    let own: std::collections::BTreeSet<String> =
-        draft.holdings.roles.values().flatten().map(|owned| owned.facts.id.clone()).collect();
-    for role in draft.snapshot.boundary.roles.values().filter(|role| !own.contains(&role.id)) {
-        let which = match grants::reach(role, &draft.rules.project_id, ours.iter()) {
+    let is_ours = |id: &str| draft.holdings.holds(id);
+    let mut notes = Vec::new();
+    for role in draft.snapshot.boundary.roles.values().filter(|role| !is_ours(&role.id)) {
+        let which = match grants::reach(role, &draft.rules.project_id, is_ours) {
             Some(Reach::All) => "every target here".to_owned(),
             Some(Reach::Some(ids)) => ids.join(", "),
             None => continue,
@@ -74,8 +74,10 @@ fn tell_strangers(draft: &mut Draft<'_>) {
             1 => "1 principal".to_owned(),
             many => format!("{many} principals"),
         };
-        let text = format!("the role `{}` is not ours and lets {who} open sessions on {which}", role.name);
-        draft.note(Level::Warning, "foreign_grant", None, Some(&role.id), text);
+        notes.push((&role.id, format!("the role `{}` is not ours and lets {who} open sessions on {which}", role.name)));
+    }
+    for (role_id, text) in notes {
+        draft.note(Level::Warning, "foreign_grant", None, Some(role_id), text);
     }
 }
 
@@ -99,7 +101,7 @@ pub enum NotRetired {
 /// [`NotRetired`].
 pub fn retire_asked(snapshot: &Snapshot, rules: &Rules, now: Timestamp, wanted: &str) -> Result<Plan, NotRetired> {
     let mut draft = Draft::new(snapshot, rules, now);
-    let is_it = |owned: &&holdings::Owned<crate::facts::TargetFacts>| {
+    let is_it = |owned: &&holdings::Owned<'_, crate::facts::TargetFacts>| {
         owned.facts.id == wanted || owned.marker.task_arn.to_string() == wanted
     };
     let target = draft.holdings.targets.values().flatten().find(is_it).cloned().ok_or(NotRetired::Unknown)?;

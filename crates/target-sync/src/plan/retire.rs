@@ -25,25 +25,25 @@ const AFTER_SESSIONS: SignedDuration = SignedDuration::from_mins(90);
 
 /// Plans the retirement of everything of ours that no running task uses.
 pub(super) fn retire(draft: &mut Draft<'_>, desired: &Desired) {
-    let targets: Vec<Owned<TargetFacts>> = draft.holdings.targets.values().flatten().cloned().collect();
+    let targets: Vec<Owned<'_, TargetFacts>> = draft.holdings.targets.values().flatten().cloned().collect();
     for target in &targets {
         if !draft.used.contains(&target.facts.id) {
             retire_target(draft, desired, target);
         }
     }
-    let roles: Vec<Owned<RoleFacts>> = draft.holdings.roles.values().flatten().cloned().collect();
+    let roles: Vec<Owned<'_, RoleFacts>> = draft.holdings.roles.values().flatten().cloned().collect();
     for role in &roles {
         if !draft.holdings.targets.contains_key(&role.marker.task_arn) {
             retire_lone_role(draft, role);
         }
     }
-    let aliases: Vec<Owned<AliasFacts>> = draft.holdings.aliases.values().flatten().cloned().collect();
+    let aliases: Vec<Owned<'_, AliasFacts>> = draft.holdings.aliases.values().flatten().cloned().collect();
     for alias in &aliases {
         retire_lone_alias(draft, alias);
     }
 }
 
-fn retire_target(draft: &mut Draft<'_>, desired: &Desired, target: &Owned<TargetFacts>) {
+fn retire_target(draft: &mut Draft<'_>, desired: &Desired, target: &Owned<'_, TargetFacts>) {
     let task_arn = &target.marker.task_arn;
     let fate = fate::of(draft.snapshot, task_arn);
     if let MarkerState::Quarantined(at) = target.marker.state {
@@ -58,12 +58,12 @@ fn retire_target(draft: &mut Draft<'_>, desired: &Desired, target: &Owned<Target
             quarantine(draft, target, Reason::TaskMissing, true);
         }
         (None, _, Fate::Alive) => judge_refused(draft, desired, target),
-        (None, _, Fate::Missing | Fate::Unknown) => {}
+        (None, _, Fate::Missing | Fate::Unknown | Fate::Uncovered) => {}
     }
 }
 
 /// A task that runs, but that desire gives no target.
-fn judge_refused(draft: &mut Draft<'_>, desired: &Desired, target: &Owned<TargetFacts>) {
+fn judge_refused(draft: &mut Draft<'_>, desired: &Desired, target: &Owned<'_, TargetFacts>) {
     let task_arn = &target.marker.task_arn;
     match desired.without.get(task_arn) {
         Some(why @ (Without::NoExec | Without::NoContainer | Without::StartedBy | Without::NoDeadline)) => {
@@ -79,17 +79,17 @@ fn judge_refused(draft: &mut Draft<'_>, desired: &Desired, target: &Owned<Target
     }
 }
 
-fn mark_missing(draft: &mut Draft<'_>, target: &Owned<TargetFacts>) {
-    let marker = Marker { state: MarkerState::Missing(draft.now), ..target.marker.clone() };
-    let fields = TargetChanges { description: Some(remarked(&target.facts, &marker)), ..TargetChanges::default() };
+fn mark_missing(draft: &mut Draft<'_>, target: &Owned<'_, TargetFacts>) {
+    let marker = Marker { state: MarkerState::Missing(draft.now), ..(*target.marker).clone() };
+    let fields = TargetChanges { description: Some(remarked(target.facts, &marker)), ..TargetChanges::default() };
     let changes = vec![change("state", Some(&target.marker.state.to_string()), &marker.state.to_string())];
     update(draft, target, Action::MarkMissing, Reason::TaskMissing, changes, fields, Vec::new(), false);
 }
 
-pub(super) fn quarantine(draft: &mut Draft<'_>, target: &Owned<TargetFacts>, reason: Reason, limited: bool) {
-    let facts = &target.facts;
+pub(super) fn quarantine(draft: &mut Draft<'_>, target: &Owned<'_, TargetFacts>, reason: Reason, limited: bool) {
+    let facts = target.facts;
     let most = target.marker.max_seconds.unwrap_or(draft.rules.session_cap).max(facts.session_max_seconds);
-    let marker = Marker { state: MarkerState::Quarantined(draft.now), max_seconds: Some(most), ..target.marker.clone() };
+    let marker = Marker { state: MarkerState::Quarantined(draft.now), max_seconds: Some(most), ..(*target.marker).clone() };
     let fields = TargetChanges {
         description: Some(remarked(facts, &marker)),
         egress_worker_filter: Some(QUARANTINE_FILTER.to_owned()),
@@ -107,8 +107,8 @@ pub(super) fn quarantine(draft: &mut Draft<'_>, target: &Owned<TargetFacts>, rea
 }
 
 /// The first run after a quarantine may have been cut short: what is lacking is done, and in its time the target goes.
-fn go_on_from_quarantine(draft: &mut Draft<'_>, target: &Owned<TargetFacts>, at: Timestamp, fate: Fate) {
-    let facts = &target.facts;
+fn go_on_from_quarantine(draft: &mut Draft<'_>, target: &Owned<'_, TargetFacts>, at: Timestamp, fate: Fate) {
+    let facts = target.facts;
     let mut last = None;
     if facts.egress_worker_filter != QUARANTINE_FILTER {
         let changes = vec![change("egress_worker_filter", Some(&facts.egress_worker_filter), QUARANTINE_FILTER)];
@@ -119,7 +119,7 @@ fn go_on_from_quarantine(draft: &mut Draft<'_>, target: &Owned<TargetFacts>, at:
     let withdrawn = withdraw(draft, target, Reason::Drift, after);
     let gone = drop_aliases(draft, target, Reason::LeadsNowhere, after);
     let last = [last, withdrawn, gone].into_iter().flatten().max();
-    if matches!(fate, Fate::Dead | Fate::Missing) {
+    if matches!(fate, Fate::Dead | Fate::Missing | Fate::Uncovered) {
         let most = target.marker.max_seconds.unwrap_or(draft.rules.session_cap).max(facts.session_max_seconds);
         plan_deletion(draft, target, due(at, most), last.unwrap_or(0), Reason::Expired);
     } else if fate == Fate::Unknown {
@@ -135,7 +135,7 @@ fn due(quarantined: Timestamp, most_seconds: u32) -> Timestamp {
 }
 
 /// Takes our principals out of the target's role.
-fn withdraw(draft: &mut Draft<'_>, target: &Owned<TargetFacts>, reason: Reason, after: Option<usize>) -> Option<usize> {
+fn withdraw(draft: &mut Draft<'_>, target: &Owned<'_, TargetFacts>, reason: Reason, after: Option<usize>) -> Option<usize> {
     if draft.condemned.get(&target.facts.id) == Some(&Reason::Duplicate) {
         return None;
     }
@@ -143,7 +143,7 @@ fn withdraw(draft: &mut Draft<'_>, target: &Owned<TargetFacts>, reason: Reason, 
     if role.facts.principals.is_empty() || draft.used.contains(&role.facts.id) {
         return None;
     }
-    let facts = &role.facts;
+    let facts = role.facts;
     let before = facts.principals.iter().map(String::as_str).collect::<Vec<_>>().join(" | ");
     let operation = Operation::SetPrincipals {
         role: Object::Id(facts.id.clone()),
@@ -167,15 +167,14 @@ fn withdraw(draft: &mut Draft<'_>, target: &Owned<TargetFacts>, reason: Reason, 
 }
 
 /// Deletes our aliases that still lead to a quarantined target.
-fn drop_aliases(draft: &mut Draft<'_>, target: &Owned<TargetFacts>, reason: Reason, after: Option<usize>) -> Option<usize> {
-    let leading: Vec<AliasFacts> = (draft.holdings.aliases.values().flatten())
-        .filter(|alias| alias.facts.destination_id == target.facts.id && !draft.used.contains(&alias.facts.id))
-        .map(|alias| alias.facts.clone())
-        .collect();
+fn drop_aliases(draft: &mut Draft<'_>, target: &Owned<'_, TargetFacts>, reason: Reason, after: Option<usize>) -> Option<usize> {
+    let leading = draft.holdings.leading_to(&target.facts.id);
     let mut last = None;
     for alias in leading {
-        draft.used.insert(alias.id.clone());
-        last = Some(delete_alias(draft, &alias, &target.marker.task_arn, reason, after.into_iter().collect(), None));
+        if !draft.used.insert(alias.id.clone()) {
+            continue;
+        }
+        last = Some(delete_alias(draft, alias, &target.marker.task_arn, reason, after.into_iter().collect(), None));
     }
     last
 }
@@ -209,12 +208,12 @@ pub(super) fn delete_alias(
 /// Plans the deletion of role and target for when it is due; a session that is seen to live holds it back even then.
 fn plan_deletion(
     draft: &mut Draft<'_>,
-    target: &Owned<TargetFacts>,
+    target: &Owned<'_, TargetFacts>,
     due: Timestamp,
     after: usize,
     reason: Reason,
 ) -> Option<usize> {
-    let (facts, task_arn) = (&target.facts, &target.marker.task_arn);
+    let (facts, task_arn) = (target.facts, &target.marker.task_arn);
     let reason = if due > draft.now { Reason::Expired } else { reason };
     let mut last = (after > 0).then_some(after);
     let sessions = draft.snapshot.boundary.live_sessions.get(&facts.id).cloned().unwrap_or_default();
@@ -255,7 +254,7 @@ fn plan_deletion(
         draft.used.insert(role.facts.id.clone());
         let version = draft.version(&role.facts.id, role.facts.version);
         let operation = Operation::DeleteRole { role: Object::Id(role.facts.id.clone()), version };
-        let RoleFacts { id, name, .. } = &role.facts;
+        let RoleFacts { id, name, .. } = role.facts;
         last = Some(push(draft, Action::Delete, Kind::Role, name, id, task_arn, reason, Vec::new(), Some(due), last, operation));
     }
     let version = draft.version(&facts.id, facts.version);
@@ -276,32 +275,32 @@ fn plan_deletion(
 }
 
 /// A role whose target is not there authorises nothing; once its task has ended it goes.
-fn retire_lone_role(draft: &mut Draft<'_>, role: &Owned<RoleFacts>) {
+fn retire_lone_role(draft: &mut Draft<'_>, role: &Owned<'_, RoleFacts>) {
     let task_arn = &role.marker.task_arn;
     let ended = matches!(fate::of(draft.snapshot, task_arn), Fate::Dead | Fate::Missing);
     if draft.used.contains(&role.facts.id) || !ended || draft.holdings.may_exist(Kind::Target, task_arn) {
         return;
     }
-    let RoleFacts { id, name, version, .. } = &role.facts;
+    let RoleFacts { id, name, version, .. } = role.facts;
     let operation = Operation::DeleteRole { role: Object::Id(id.clone()), version: draft.version(id, *version) };
     push(draft, Action::Delete, Kind::Role, name, id, task_arn, Reason::LeadsNowhere, Vec::new(), None, None, operation);
 }
 
 /// An alias that leads nowhere, or to what is not there, goes once its task has ended.
-fn retire_lone_alias(draft: &mut Draft<'_>, alias: &Owned<AliasFacts>) {
+fn retire_lone_alias(draft: &mut Draft<'_>, alias: &Owned<'_, AliasFacts>) {
     let task_arn = alias.marker.task_arn.clone();
     let leads = draft.snapshot.boundary.targets.contains_key(&alias.facts.destination_id);
     let ended = matches!(fate::of(draft.snapshot, &task_arn), Fate::Dead | Fate::Missing);
     if leads || !ended || draft.used.contains(&alias.facts.id) || draft.holdings.may_exist(Kind::Target, &task_arn) {
         return;
     }
-    delete_alias(draft, &alias.facts, &task_arn, Reason::LeadsNowhere, Vec::new(), None);
+    delete_alias(draft, alias.facts, &task_arn, Reason::LeadsNowhere, Vec::new(), None);
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is one column of the step")]
 fn update(
     draft: &mut Draft<'_>,
-    target: &Owned<TargetFacts>,
+    target: &Owned<'_, TargetFacts>,
     action: Action,
     reason: Reason,
     changes: Vec<FieldChange>,
@@ -309,7 +308,7 @@ fn update(
     after: Vec<usize>,
     limited: bool,
 ) -> usize {
-    let facts = &target.facts;
+    let facts = target.facts;
     let version = draft.version(&facts.id, facts.version);
     draft.push(Found {
         class: Class::Retire,
@@ -362,6 +361,6 @@ fn remarked(facts: &TargetFacts, marker: &Marker) -> String {
     described(marker, facts.description.split_once('\n').map_or("", |(_, text)| text))
 }
 
-fn lone<T: Clone>(owned: Option<&Vec<Owned<T>>>) -> Option<Owned<T>> {
+fn lone<'a, T>(owned: Option<&Vec<Owned<'a, T>>>) -> Option<Owned<'a, T>> {
     owned.and_then(|owned| owned.first()).cloned()
 }

@@ -3,7 +3,7 @@
 //! Owns the stored form and its version. A plan is a value: what made it cannot be asked again by whoever carries it out.
 
 use crate::facts::Kind;
-use audit_record::sha256_hex;
+use audit_record::sha256_hex_of_json;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -380,7 +380,7 @@ impl Plan {
     /// # Panics
     /// Never: a plan is made of texts and numbers.
     pub fn digest(&self) -> String {
-        sha256_hex(&serde_json::to_vec(self).expect("a plan is JSON"))
+        sha256_hex_of_json(self).expect("a plan is JSON")
     }
 
     /// The steps that may be done at a time.

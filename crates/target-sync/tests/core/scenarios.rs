@@ -454,3 +454,26 @@ fn a_second_instance_in_the_middle_of_a_run_does_no_harm() {
         }
     }
 }
+
+#[test]
+fn a_target_that_a_person_retired_goes_in_its_time_although_no_source_covers_it() {
+    let mut world = settled();
+    let arn = world.tasks.keys().next().unwrap().clone();
+    let id = world.target_of(&arn).unwrap().id.clone();
+    let asked = |world: &World| {
+        let mut snapshot = world.snapshot();
+        snapshot.sources.clear();
+        (target_sync::plan::retire_asked(&snapshot, &world.rules, world.now, &id), snapshot)
+    };
+    let alive = target_sync::plan::retire_asked(&world.snapshot(), &world.rules, world.now, &id);
+    assert_eq!(alive, Err(target_sync::plan::NotRetired::Alive));
+    let (plan, _) = asked(&world);
+    world.carry_out(&plan.unwrap(), &mut |_, _| {});
+    assert!(!world.may_open("u_alice", &id));
+    world.pass(SignedDuration::from_hours(12));
+    let (again, snapshot) = asked(&world);
+    assert_eq!(again, Err(target_sync::plan::NotRetired::Quarantined));
+    let plan = target_sync::plan::plan(&snapshot, &desire(&snapshot, &world.rules), &world.rules, world.now);
+    let deleted: Vec<_> = plan.due(world.now).map(|step| (step.action, step.kind.word())).collect();
+    assert_eq!(deleted, [(Action::Delete, "role"), (Action::Delete, "target")]);
+}

@@ -78,7 +78,7 @@ fn the_samples_can_be_used_as_they_are_and_with_every_key() {
     is_usable(&all.join("\n"));
     let (_, from) = CRONJOB.split_once("  config.toml: |\n").unwrap();
     let lines = from.lines().take_while(|line| line.is_empty() || line.starts_with("    "));
-    is_usable(&lines.map(|line| line.trim_start()).collect::<Vec<_>>().join("\n"));
+    is_usable(&lines.map(str::trim_start).collect::<Vec<_>>().join("\n"));
 }
 
 #[test]

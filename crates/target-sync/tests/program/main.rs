@@ -5,6 +5,7 @@
 mod deploy;
 mod harness;
 mod judge;
+mod records;
 mod runs;
 mod stock;
 mod trouble;

@@ -183,7 +183,7 @@ fn the_daemon_serves_metrics_and_stops_at_once() {
             break serde_json::from_str::<serde_json::Value>(&line).unwrap();
         }
     };
-    let address = until("listening")["fields"]["address"].as_str().unwrap().replace("Some(", "").replace(')', "");
+    let address = until("listening")["fields"]["address"].as_str().unwrap().to_owned();
     until("run_done");
     let get = |path: &str| {
         use std::io::{Read as _, Write as _};
@@ -207,6 +207,13 @@ fn the_daemon_serves_metrics_and_stops_at_once() {
     until("run_done");
     assert_ne!(text(&setting.target_of(&task).unwrap(), "address"), "127.0.0.1");
     at_rest(&setting, &[&task, &other], &[]);
+    // Between two runs others may have the store; a second daemon may not.
+    let third = setting.start("inv-9", "alice");
+    let file = setting.folder.path().join("task.json");
+    std::fs::write(&file, json!({ "task_arn": third.task_arn() }).to_string()).unwrap();
+    let ran = setting.run(&["upsert", "--from-json", file.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(setting.run(&["run", "--interval", "5s"]).code, 5);
     nix_kill(child.id());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }

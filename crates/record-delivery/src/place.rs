@@ -1,20 +1,20 @@
-//! Where a record's lines go beside the local journal, and how they are called there.
+//! Where records go, and how they are called there.
 //!
 //! Pure: reads what a user wrote and names streams and keys. Asks nobody.
 
-use super::line::Line;
+use crate::item::Item;
 use cli_kit::printable;
 use std::fmt;
 
 /// The longest name of a log group (CloudWatch Logs API reference).
 const GROUP_MAX: usize = 512;
 
-/// The longest key of an object is 1024 bytes; 128 are left for what we add.
-const PREFIX_MAX: usize = 896;
+/// The longest key of an object is 1024 bytes; 144 are left for what is added.
+const PREFIX_MAX: usize = 880;
 
 /// Why a text names no place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PlaceError {
+pub enum PlaceError {
     /// Not a group's name or ARN.
     #[error("`{0}` is no log group's name or ARN")]
     Group(String),
@@ -35,18 +35,18 @@ pub(crate) enum PlaceError {
 
 /// Where the caller is: what a place without a region or account means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Home {
+pub struct Home {
     /// The partition, such as `aws`.
-    pub(crate) partition: String,
+    pub partition: String,
     /// The region.
-    pub(crate) region: String,
+    pub region: String,
     /// The account.
-    pub(crate) account: String,
+    pub account: String,
 }
 
-/// A place that takes lines.
+/// A place that takes records.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
     /// A log group.
     LogGroup(LogGroup),
     /// A bucket.
@@ -55,20 +55,20 @@ pub(crate) enum Place {
 
 /// A log group of CloudWatch Logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LogGroup {
+pub struct LogGroup {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// Where it is, when that is said.
-    pub(crate) home: Option<Home>,
+    pub home: Option<Home>,
 }
 
 /// A bucket of S3 with the beginning of its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// What keys begin with, without slashes at its ends; may be empty.
-    pub(crate) prefix: String,
+    pub prefix: String,
 }
 
 impl LogGroup {
@@ -76,7 +76,7 @@ impl LogGroup {
     ///
     /// # Errors
     /// [`PlaceError::Group`].
-    pub(crate) fn parse(text: &str) -> Result<Self, PlaceError> {
+    pub fn parse(text: &str) -> Result<Self, PlaceError> {
         let wrong = || PlaceError::Group(printable(text, 200));
         let (name, home) = match text.strip_prefix("arn:") {
             None => (text, None),
@@ -97,11 +97,6 @@ impl LogGroup {
         }
         Ok(Self { name: name.to_owned(), home })
     }
-
-    /// The stream that a line belongs to: one for each record.
-    pub(crate) fn stream(line: &Line) -> String {
-        format!("ecs-exec-wrapper/{}/{}", line.day_path(), line.record_id)
-    }
 }
 
 impl Bucket {
@@ -109,7 +104,7 @@ impl Bucket {
     ///
     /// # Errors
     /// [`PlaceError::Bucket`].
-    pub(crate) fn parse(text: &str) -> Result<Self, PlaceError> {
+    pub fn parse(text: &str) -> Result<Self, PlaceError> {
         let wrong = || PlaceError::Bucket(printable(text, 200));
         let rest = text.strip_prefix("s3://").ok_or_else(wrong)?;
         let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
@@ -125,10 +120,9 @@ impl Bucket {
         Ok(Self { name: name.to_owned(), prefix: prefix.to_owned() })
     }
 
-    /// The key that a line gets.
-    pub(crate) fn key(&self, line: &Line) -> String {
-        let name = format!("{}/{}-{}.json", line.day_path(), line.record_id, line.phase.as_str());
-        if self.prefix.is_empty() { name } else { format!("{}/{name}", self.prefix) }
+    /// The key that an item gets.
+    pub fn key(&self, item: &Item) -> String {
+        if self.prefix.is_empty() { item.object.clone() } else { format!("{}/{}", self.prefix, item.object) }
     }
 }
 
@@ -137,7 +131,7 @@ impl Place {
     ///
     /// # Errors
     /// What is wrong with the text.
-    pub(crate) fn parse(text: &str) -> Result<Self, PlaceError> {
+    pub fn parse(text: &str) -> Result<Self, PlaceError> {
         if text.starts_with("s3:") { Bucket::parse(text).map(Self::Bucket) } else { LogGroup::parse(text).map(Self::LogGroup) }
     }
 
@@ -145,7 +139,7 @@ impl Place {
     ///
     /// # Errors
     /// [`PlaceError::OtherAccount`].
-    pub(crate) fn seen_from(&self, home: &Home) -> Result<Self, PlaceError> {
+    pub fn seen_from(&self, home: &Home) -> Result<Self, PlaceError> {
         let Self::LogGroup(group) = self else { return Ok(self.clone()) };
         match &group.home {
             Some(there) if there.account != home.account => Err(PlaceError::OtherAccount {
@@ -159,7 +153,7 @@ impl Place {
     }
 
     /// A word for file names.
-    pub(crate) fn word(&self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             Self::LogGroup(_) => "logs",
             Self::Bucket(_) => "s3",
@@ -181,15 +175,15 @@ impl fmt::Display for Place {
 }
 
 /// Whether a text may stand in a host's name as a region does.
-pub(super) fn is_word(text: &str) -> bool {
+pub(crate) fn is_word(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     !text.is_empty() && text.len() <= 40 && text.bytes().all(fits)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::line::tests::{end, start};
     use super::*;
+    use crate::item::tests::{end, start};
 
     fn home(account: &str) -> Home {
         Home { partition: "aws".to_owned(), region: "us-east-2".to_owned(), account: account.to_owned() }
@@ -238,10 +232,8 @@ mod tests {
     }
 
     #[test]
-    fn both_lines_of_a_record_stand_together_under_the_day_of_its_start() {
+    fn a_key_begins_with_the_prefix_if_there_is_one() {
         let (start, end) = (start("2026-11-20T23:59:59Z"), end("2026-11-21T00:10:00Z", "2026-11-20"));
-        assert_eq!(LogGroup::stream(&start), "ecs-exec-wrapper/2026/11/20/00112233445566778899aabbccddeeff");
-        assert_eq!(LogGroup::stream(&start), LogGroup::stream(&end));
         let bucket = Bucket::parse("s3://audit-links/boundary").unwrap();
         assert_eq!(bucket.key(&end), "boundary/2026/11/20/00112233445566778899aabbccddeeff-end.json");
         assert_eq!(Bucket::parse("s3://abc").unwrap().key(&start), "2026/11/20/00112233445566778899aabbccddeeff-start.json");

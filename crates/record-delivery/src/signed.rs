@@ -1,7 +1,7 @@
 //! A small client of AWS's APIs beside the SDK's: one signed request out, one bounded answer in.
 //!
 //! Owns the signature, the trusted authorities and the bounds. It never asks twice and follows nothing: what an answer means is
-//! its callers' matter. An SDK client of one more service would cost more memory at the prompt than all of this.
+//! its callers' matter. An SDK client of one more service would cost more memory than all of this.
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
@@ -23,7 +23,7 @@ const S3: &str = "s3";
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SignedError {
+pub enum SignedError {
     /// The file of authorities cannot be read.
     #[error("read {}", .0.display())]
     Read(PathBuf, #[source] std::io::Error),
@@ -49,49 +49,49 @@ pub(crate) enum SignedError {
 
 impl SignedError {
     /// Whether the way to the service is what failed, so that later may work.
-    pub(crate) fn is_on_the_way(&self) -> bool {
+    pub fn is_on_the_way(&self) -> bool {
         matches!(self, Self::Send(_))
     }
 }
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SignedRequest {
+pub struct SignedRequest {
     /// The service's name in signatures.
-    pub(crate) service: &'static str,
+    pub service: &'static str,
     /// The region in signatures.
-    pub(crate) region: String,
+    pub region: String,
     /// The method.
-    pub(crate) method: &'static str,
+    pub method: &'static str,
     /// The address.
-    pub(crate) url: String,
+    pub url: String,
     /// Headers, all of them signed; `host` and the signature's own are added.
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, String)>,
     /// The body.
-    pub(crate) body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 /// What came back, whatever it says.
 #[derive(Debug, Default)]
-pub(crate) struct Reply {
+pub struct Reply {
     /// The HTTP status.
-    pub(crate) status: u16,
+    pub status: u16,
     /// The headers.
-    pub(crate) headers: HeaderMap,
+    pub headers: HeaderMap,
     /// The body.
-    pub(crate) body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Reply {
     /// A header that is text.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
 /// Asks; cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct SignedClient {
+pub struct SignedClient {
     http: reqwest::Client,
 }
 
@@ -100,7 +100,7 @@ impl SignedClient {
     ///
     /// # Errors
     /// When the file of authorities cannot be used.
-    pub(crate) fn new(ca_file: Option<&Path>) -> Result<Self, SignedError> {
+    pub fn new(ca_file: Option<&Path>) -> Result<Self, SignedError> {
         let mut builder = reqwest::Client::builder().timeout(ANSWER_WITHIN).redirect(reqwest::redirect::Policy::none());
         if let Some(path) = ca_file {
             let pem = std::fs::read(path).map_err(|error| SignedError::Read(path.to_owned(), error))?;
@@ -115,7 +115,7 @@ impl SignedClient {
     ///
     /// # Errors
     /// Why there is no answer; a refusal is a [`Reply`]. Dropping the future leaves open whether the request arrived.
-    pub(crate) async fn send(&self, credentials: &Credentials, request: SignedRequest) -> Result<Reply, SignedError> {
+    pub async fn send(&self, credentials: &Credentials, request: SignedRequest) -> Result<Reply, SignedError> {
         let added = signature(credentials, &request)?;
         let method = reqwest::Method::from_bytes(request.method.as_bytes()).map_err(|_| SignedError::Url)?;
         let mut sending = self.http.request(method, &request.url).body(request.body);
@@ -141,13 +141,13 @@ impl SignedClient {
 }
 
 /// The file of authorities to trust instead of the system's: the flag's, else the AWS CLI's variable.
-pub(crate) fn ca_file(given: Option<&Path>) -> Option<PathBuf> {
+pub fn ca_file(given: Option<&Path>) -> Option<PathBuf> {
     let bundle = || std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()).map(PathBuf::from);
     given.map(Path::to_owned).or_else(bundle)
 }
 
 /// A text as URLs and forms hold it: all but the unreserved characters as escapes (RFC 3986).
-pub(crate) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));

@@ -1,15 +1,16 @@
-//! One line on its way to one place: what is sent next, and what an answer means.
+//! One item on its way to one place: what is sent next, and what an answer means.
 //!
 //! Pure: replies in, requests and pauses out. It never sends, sleeps or looks at a clock.
 //!
 //! ```text
-//! log group   start: CreateLogStream ─► PutLogEvents        end: PutLogEvents (─ no such stream ─► CreateLogStream ─► again)
+//! log group   first of its stream: CreateLogStream ─► PutLogEvents
+//!             others: PutLogEvents (─ no such stream ─► CreateLogStream ─► again)
 //! bucket      PutObject (─ another region ─► once more there)
 //! ```
 
-use super::line::{Line, Phase};
-use super::place::{Bucket, Home, LogGroup, Place, is_word};
-use super::request::{Endpoints, create_stream, put_events, put_object};
+use crate::item::Item;
+use crate::place::{Bucket, Home, LogGroup, Place, is_word};
+use crate::request::{Endpoints, create_stream, put_events, put_object};
 use crate::signed::{Reply, SignedError, SignedRequest};
 use crate::xml::Node;
 use aws_identity::{Refusal, RefusalKind, explain_answer};
@@ -17,7 +18,7 @@ use cli_kit::chain_text;
 use serde_json::Value;
 use std::time::Duration;
 
-/// The pause before the second attempt; doubled before each further one. The sum fits into the time of settling.
+/// The pause before the second attempt; doubled before each further one. The sum is three seconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Attempts at one request before it counts as failed.
@@ -27,9 +28,9 @@ const CREATE: &str = "logs:CreateLogStream";
 const PUT_EVENTS: &str = "logs:PutLogEvents";
 const PUT_OBJECT: &str = "s3:PutObject";
 
-/// Why a line did not arrive.
+/// Why an item did not arrive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// CloudWatch Logs takes nothing so old, or the group keeps nothing so long.
     #[error("{PUT_EVENTS}: the log group takes no line that old")]
     TooOld,
@@ -50,11 +51,11 @@ pub(crate) enum Next {
     Done(Result<(), Failure>),
 }
 
-/// The way of one line to one place.
+/// The way of one item to one place.
 #[derive(Debug)]
 pub(crate) struct Delivery<'a> {
     place: &'a Place,
-    line: &'a Line,
+    item: &'a Item,
     home: &'a Home,
     /// The bucket's region, as far as it is known.
     bucket_region: String,
@@ -73,15 +74,15 @@ enum Step {
 
 impl<'a> Delivery<'a> {
     /// Begins; the place is one that is [`Place::seen_from`] home.
-    pub(crate) fn new(place: &'a Place, line: &'a Line, home: &'a Home) -> Self {
-        // A start's stream is never there; an end's nearly always.
-        let creates = line.phase == Phase::Start && matches!(place, Place::LogGroup(_));
+    pub(crate) fn new(place: &'a Place, item: &'a Item, home: &'a Home) -> Self {
+        // A first one's stream is never there; a later one's nearly always.
+        let creates = item.begins_stream && matches!(place, Place::LogGroup(_));
         let step = if creates { Step::CreateStream } else { Step::Put };
         let bucket_region = home.region.clone();
-        Self { place, line, home, bucket_region, step, attempt: 1, attempts: ATTEMPTS, stream_made: false, redirected: false }
+        Self { place, item, home, bucket_region, step, attempt: 1, attempts: ATTEMPTS, stream_made: false, redirected: false }
     }
 
-    /// The same, but what passes is not tried again: for lines that nobody waits for.
+    /// The same, but what passes is not tried again: for what nobody waits for.
     pub(crate) fn once(self) -> Self {
         Self { attempts: 1, ..self }
     }
@@ -89,9 +90,9 @@ impl<'a> Delivery<'a> {
     /// The request to send now.
     pub(crate) fn request(&self, endpoints: &Endpoints) -> SignedRequest {
         match (self.place, self.step) {
-            (Place::LogGroup(group), Step::CreateStream) => create_stream(endpoints, group, self.home_of(group), self.line),
-            (Place::LogGroup(group), Step::Put) => put_events(endpoints, group, self.home_of(group), self.line),
-            (Place::Bucket(bucket), _) => put_object(endpoints, bucket, &self.bucket_region, self.line),
+            (Place::LogGroup(group), Step::CreateStream) => create_stream(endpoints, group, self.home_of(group), self.item),
+            (Place::LogGroup(group), Step::Put) => put_events(endpoints, group, self.home_of(group), self.item),
+            (Place::Bucket(bucket), _) => put_object(endpoints, bucket, &self.bucket_region, self.item),
         }
     }
 
@@ -178,7 +179,7 @@ impl<'a> Delivery<'a> {
         }
         // Some refusals of S3 say no more than that.
         if fault.is_denied() && !fault.message.contains("not authorized") {
-            let key = bucket.key(self.line);
+            let key = bucket.key(self.item);
             let resource = format!("arn:{}:s3:::{}/{key}", self.home.partition, bucket.name);
             let refusal =
                 Refusal { resource: Some(resource), missing: Some(PUT_OBJECT.to_owned()), ..self.explained(reply, &fault) };

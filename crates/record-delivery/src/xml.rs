@@ -7,16 +7,16 @@ const DEPTH_MAX: usize = 16;
 
 /// An element.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Node {
+pub struct Node {
     name: String,
     /// Its text, without that of its children.
-    pub(crate) text: String,
+    pub text: String,
     children: Vec<Node>,
 }
 
 impl Node {
     /// Reads a document.
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    pub fn read(text: &str) -> Option<Self> {
         // The elements that are open, outermost first; the document itself stands below them.
         let mut open = vec![Self::default()];
         let mut rest = text;
@@ -51,17 +51,17 @@ impl Node {
     }
 
     /// The children of a name, in order.
-    pub(crate) fn children<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Self> {
+    pub fn children<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Self> {
         self.children.iter().filter(move |child| child.name == name)
     }
 
     /// The text of the first child of a name; empty when there is none.
-    pub(crate) fn text_of(&self, name: &str) -> &str {
+    pub fn text_of(&self, name: &str) -> &str {
         self.children(name).next().map_or("", |child| child.text.trim())
     }
 
     /// The first element of a name, at any depth.
-    pub(crate) fn first(&self, name: &str) -> Option<&Self> {
+    pub fn first(&self, name: &str) -> Option<&Self> {
         if self.name == name { Some(self) } else { self.children.iter().find_map(|child| child.first(name)) }
     }
 }

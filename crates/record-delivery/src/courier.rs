@@ -1,11 +1,11 @@
-//! Carries lines: sends what [`super::delivery`] asks for until it says that it is done.
+//! Carries items: sends what [`crate::delivery`] asks for until it says that it is done.
 //!
 //! Owns the client, the credentials of each request and the pauses. Decides nothing.
 
-use super::delivery::{Delivery, Failure, Next};
-use super::line::Line;
-use super::place::{Home, Place};
-use super::request::Endpoints;
+use crate::delivery::{Delivery, Failure, Next};
+use crate::item::Item;
+use crate::place::{Home, Place};
+use crate::request::Endpoints;
 use crate::signed::{SignedClient, SignedError};
 use aws_config::SdkConfig;
 use aws_identity::{Aws, RefusalKind};
@@ -14,47 +14,47 @@ use cli_kit::chain_text;
 use ssm_channel::EndpointVariant;
 use std::path::Path;
 
-/// Carries lines for one principal.
+/// Carries items for one principal.
 #[derive(Debug)]
-pub(crate) struct Courier {
+pub struct Courier {
     client: SignedClient,
     aws: Aws,
     home: Home,
-    principal: String,
+    principal: Option<String>,
     endpoints: Endpoints,
 }
 
 impl Courier {
-    /// Gets ready; no connection yet.
+    /// Gets ready; no connection yet. A principal is named in denials that name none.
     ///
     /// # Errors
     /// When the file of authorities cannot be used.
-    pub(crate) fn new(aws: &Aws, home: &Home, principal: &str, ca_file: Option<&Path>) -> Result<Self, SignedError> {
+    pub fn new(aws: &Aws, home: &Home, principal: Option<&str>, ca_file: Option<&Path>) -> Result<Self, SignedError> {
         Ok(Self {
             client: SignedClient::new(ca_file)?,
             aws: aws.clone(),
             home: home.clone(),
-            principal: principal.to_owned(),
+            principal: principal.map(str::to_owned),
             endpoints: endpoints(aws.config()),
         })
     }
 
-    /// Brings a line to a place that is [`Place::seen_from`] home; what passes is tried again.
+    /// Brings an item to a place that is [`Place::seen_from`] home; what passes is tried again.
     ///
     /// Dropping the future leaves open whether it arrived.
     ///
     /// # Errors
     /// Why it is not there.
-    pub(crate) async fn deliver(&self, place: &Place, line: &Line) -> Result<(), Failure> {
-        self.carry(Delivery::new(place, line, &self.home)).await
+    pub async fn deliver(&self, place: &Place, item: &Item) -> Result<(), Failure> {
+        self.carry(Delivery::new(place, item, &self.home)).await
     }
 
     /// As [`Courier::deliver`], but nothing is tried again.
     ///
     /// # Errors
     /// Why it is not there.
-    pub(crate) async fn deliver_once(&self, place: &Place, line: &Line) -> Result<(), Failure> {
-        self.carry(Delivery::new(place, line, &self.home).once()).await
+    pub async fn deliver_once(&self, place: &Place, item: &Item) -> Result<(), Failure> {
+        self.carry(Delivery::new(place, item, &self.home).once()).await
     }
 
     async fn carry(&self, mut delivery: Delivery<'_>) -> Result<(), Failure> {
@@ -77,7 +77,7 @@ impl Courier {
         if let Failure::Refused(refusal) = &mut failure
             && refusal.kind == RefusalKind::Denied
         {
-            refusal.principal.get_or_insert_with(|| self.principal.clone());
+            refusal.principal = refusal.principal.take().or_else(|| self.principal.clone());
         }
         failure
     }

@@ -1,9 +1,9 @@
-//! The requests that carry a line: CreateLogStream, PutLogEvents, PutObject.
+//! The requests that carry an item: CreateLogStream, PutLogEvents, PutObject.
 //!
 //! Pure: everything but the signature.
 
-use super::line::Line;
-use super::place::{Bucket, Home, LogGroup};
+use crate::item::Item;
+use crate::place::{Bucket, Home, LogGroup};
 use crate::signed::{SignedRequest, escaped};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -51,16 +51,16 @@ impl Endpoints {
     }
 }
 
-/// Makes the stream of a line.
-pub(crate) fn create_stream(endpoints: &Endpoints, group: &LogGroup, home: &Home, line: &Line) -> SignedRequest {
-    let body = json!({"logGroupName": group.name, "logStreamName": LogGroup::stream(line)});
+/// Makes the stream of an item.
+pub(crate) fn create_stream(endpoints: &Endpoints, group: &LogGroup, home: &Home, item: &Item) -> SignedRequest {
+    let body = json!({"logGroupName": group.name, "logStreamName": item.stream});
     logs(endpoints, home, "CreateLogStream", &body)
 }
 
-/// Puts a line into its stream.
-pub(crate) fn put_events(endpoints: &Endpoints, group: &LogGroup, home: &Home, line: &Line) -> SignedRequest {
-    let event = json!({"timestamp": line.at.as_millisecond(), "message": line.text});
-    let body = json!({"logGroupName": group.name, "logStreamName": LogGroup::stream(line), "logEvents": [event]});
+/// Puts an item into its stream.
+pub(crate) fn put_events(endpoints: &Endpoints, group: &LogGroup, home: &Home, item: &Item) -> SignedRequest {
+    let event = json!({"timestamp": item.at.as_millisecond(), "message": String::from_utf8_lossy(&item.body)});
+    let body = json!({"logGroupName": group.name, "logStreamName": item.stream, "logEvents": [event]});
     logs(endpoints, home, "PutLogEvents", &body)
 }
 
@@ -75,15 +75,15 @@ fn logs(endpoints: &Endpoints, home: &Home, action: &str, body: &Value) -> Signe
     }
 }
 
-/// Puts a line under its key, unless something is there. The checksum is what buckets with Object Lock demand.
-pub(crate) fn put_object(endpoints: &Endpoints, bucket: &Bucket, region: &str, line: &Line) -> SignedRequest {
-    let body = line.text.clone().into_bytes();
+/// Puts an item under its key, unless something is there. The checksum is what buckets with Object Lock demand.
+pub(crate) fn put_object(endpoints: &Endpoints, bucket: &Bucket, region: &str, item: &Item) -> SignedRequest {
+    let body = item.body.clone();
     let checksum = STANDARD.encode(digest(&SHA256, &body));
     SignedRequest {
         service: "s3",
         region: region.to_owned(),
         method: "PUT",
-        url: endpoints.object(&bucket.name, region, &bucket.key(line)),
+        url: endpoints.object(&bucket.name, region, &bucket.key(item)),
         headers: vec![
             ("content-type", "application/json".to_owned()),
             ("if-none-match", "*".to_owned()),
@@ -96,8 +96,8 @@ pub(crate) fn put_object(endpoints: &Endpoints, bucket: &Bucket, region: &str, l
 
 #[cfg(test)]
 mod tests {
-    use super::super::line::tests::start;
     use super::*;
+    use crate::item::tests::start;
 
     fn variant(fips: bool, dual_stack: bool) -> Endpoints {
         Endpoints { variant: EndpointVariant { fips, dual_stack }, ..Endpoints::default() }
@@ -124,23 +124,23 @@ mod tests {
     }
 
     #[test]
-    fn the_line_travels_unchanged_and_at_its_own_time() {
-        let (line, endpoints) = (start("2026-11-21T10:00:00.25Z"), Endpoints::default());
+    fn the_body_travels_unchanged_and_at_its_own_time() {
+        let (item, endpoints) = (start("2026-11-21T10:00:00.25Z"), Endpoints::default());
         let home = Home { partition: "aws".to_owned(), region: "us-east-2".to_owned(), account: "1".to_owned() };
         let group = LogGroup { name: "/links".to_owned(), home: None };
-        let body: Value = serde_json::from_slice(&put_events(&endpoints, &group, &home, &line).body).unwrap();
-        assert_eq!(body["logEvents"][0]["message"], line.text.as_str());
+        let body: Value = serde_json::from_slice(&put_events(&endpoints, &group, &home, &item).body).unwrap();
+        assert_eq!(body["logEvents"][0]["message"].as_str().map(str::as_bytes), Some(item.body.as_slice()));
         assert_eq!(body["logEvents"][0]["timestamp"], 1_795_255_200_250_i64);
-        let object = put_object(&endpoints, &Bucket::parse("s3://abc").unwrap(), "us-east-2", &line);
-        assert_eq!(object.body, line.text.as_bytes());
+        let object = put_object(&endpoints, &Bucket::parse("s3://abc").unwrap(), "us-east-2", &item);
+        assert_eq!(object.body, item.body);
         assert!(object.headers.contains(&("if-none-match", "*".to_owned())));
     }
 
     #[test]
-    fn the_checksum_is_the_link_that_the_journals_next_line_carries() {
-        let line = start("2026-11-21T10:00:00Z");
-        let object = put_object(&Endpoints::default(), &Bucket::parse("s3://abc").unwrap(), "us-east-2", &line);
+    fn the_checksum_is_that_of_the_body() {
+        let item = start("2026-11-21T10:00:00Z");
+        let object = put_object(&Endpoints::default(), &Bucket::parse("s3://abc").unwrap(), "us-east-2", &item);
         let sent = object.headers.iter().find(|(name, _)| *name == "x-amz-checksum-sha256").map(|(_, value)| value).unwrap();
-        assert_eq!(audit_record::hex(&STANDARD.decode(sent).unwrap()), audit_record::chain::link(line.text.as_bytes()));
+        assert_eq!(STANDARD.decode(sent).unwrap(), digest(&SHA256, &item.body).as_ref());
     }
 }

@@ -1,7 +1,7 @@
 //! Answers of both services, and what follows from each.
 
-use super::super::line::tests::{end, start};
 use super::*;
+use crate::item::tests::{end, start};
 use reqwest::header::HeaderValue;
 
 fn home() -> Home {

@@ -1,10 +1,12 @@
-//! The folder of lines that have not arrived yet: one file for each line and place.
+//! The folder of items that have not arrived yet: one file for each item and place.
 //!
 //! Owns the files' names, form and locks. A file is complete or not there (written aside, synced, renamed), is its owner's
 //! alone, and is locked by whoever sends it: the lock ends with the process, so nothing is ever claimed for good.
 
-use super::line::Line;
-use super::place::Place;
+use crate::item::{Item, Stored};
+use crate::place::Place;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -16,7 +18,7 @@ use std::time::{Duration, SystemTime};
 /// Version of the files' form.
 const FORMAT_VERSION: u32 = 1;
 
-/// The longest file that is read, bytes; a line has some ten thousand.
+/// The longest file that is read, bytes: twice the longest [`Item::body`] that JSON may need, and names.
 const FILE_MAX: u64 = 1 << 20;
 
 /// A file that is still being written is no older than this.
@@ -25,44 +27,48 @@ const WRITTEN_WITHIN: Duration = Duration::from_hours(1);
 const DONE: &str = ".json";
 const PART: &str = ".part";
 
-/// The folder for lines that CloudWatch Logs takes no more.
+/// The folder for items that CloudWatch Logs takes no more.
 const EXPIRED: &str = "expired";
 
 /// The folder for files that are not ours, or broken.
 const UNREADABLE: &str = "unreadable";
 
+/// Makes an item of what was stored; none when it is no record.
+pub type Reader = fn(Stored<'_>) -> Option<Item>;
+
 /// The folder.
 #[derive(Debug, Clone)]
-pub(crate) struct Spool {
+pub struct Spool {
     folder: PathBuf,
+    reader: Reader,
 }
 
-/// A line in the folder, ours to send until this is dropped.
+/// An item in the folder, ours to send until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub struct Kept {
     path: PathBuf,
     _locked: File,
 }
 
-/// A line with its place.
+/// An item with its place.
 #[derive(Debug)]
-pub(crate) struct Parcel {
+pub struct Parcel {
     /// Where it goes.
-    pub(crate) place: Place,
-    /// The line.
-    pub(crate) line: Line,
+    pub place: Place,
+    /// The item.
+    pub item: Item,
     /// Its file.
-    pub(crate) kept: Kept,
+    pub kept: Kept,
 }
 
 /// What a look at one file gives.
 #[derive(Debug)]
-pub(crate) enum Look {
-    /// A line to send.
+pub enum Look {
+    /// An item to send.
     Parcel(Box<Parcel>),
     /// Somebody else sends it, or has.
     Taken,
-    /// It is no line; it was moved there.
+    /// It is no record; it was moved there.
     Unreadable(PathBuf),
 }
 
@@ -72,7 +78,18 @@ struct Page {
     format_version: u32,
     place: String,
     day: Date,
+    /// The body; what is no text is in base64.
     line: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoding: Option<Encoding>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Encoding {
+    Base64,
 }
 
 /// As much of a file as every version has.
@@ -83,24 +100,24 @@ struct Version {
 
 impl Spool {
     /// The spool below the program's own folder. Touches nothing.
-    pub(crate) fn below(state: &Path) -> Self {
-        Self { folder: state.join("spool") }
+    pub fn below(state: &Path, reader: Reader) -> Self {
+        Self { folder: state.join("spool"), reader }
     }
 
     /// Where it is.
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Keeps a line for a place: durable and ours when this returns.
+    /// Keeps an item for a place: durable and ours when this returns.
     ///
     /// # Errors
     /// The system's.
-    pub(crate) fn keep(&self, place: &Place, line: &Line) -> io::Result<Kept> {
+    pub fn keep(&self, place: &Place, item: &Item) -> io::Result<Kept> {
         make(&self.folder)?;
-        let page = Page { format_version: FORMAT_VERSION, place: place.to_string(), day: line.day, line: line.text.clone() };
-        let path = self.folder.join(format!("{}{DONE}", name(place, line)));
-        let beside = self.folder.join(format!("{}{PART}", name(place, line)));
+        let page = Page::of(place, item);
+        let path = self.folder.join(format!("{}{DONE}", name(place, item)));
+        let beside = self.folder.join(format!("{}{PART}", name(place, item)));
         let written = write(&beside, &serde_json::to_vec(&page)?).and_then(|file| {
             std::fs::rename(&beside, &path)?;
             File::open(&self.folder)?.sync_all()?;
@@ -110,8 +127,8 @@ impl Spool {
         Ok(Kept { path, _locked: locked })
     }
 
-    /// The files that wait, the oldest line first.
-    pub(crate) fn waiting(&self) -> Vec<PathBuf> {
+    /// The files that wait, the oldest item first.
+    pub fn waiting(&self) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
         let is_file = |path: &PathBuf| path.to_string_lossy().ends_with(DONE) || is_left_half(path);
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_file).collect();
@@ -120,7 +137,7 @@ impl Spool {
     }
 
     /// How many files were set aside.
-    pub(crate) fn set_aside(&self) -> usize {
+    pub fn set_aside(&self) -> usize {
         let in_folder = |name| std::fs::read_dir(self.folder.join(name)).map_or(0, Iterator::count);
         [EXPIRED, UNREADABLE].into_iter().map(in_folder).sum()
     }
@@ -129,7 +146,7 @@ impl Spool {
     ///
     /// # Errors
     /// The system's.
-    pub(crate) fn take(path: &Path) -> io::Result<Look> {
+    pub fn take(&self, path: &Path) -> io::Result<Look> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Taken),
@@ -151,27 +168,55 @@ impl Spool {
         if serde_json::from_slice::<Version>(&bytes).is_ok_and(|version| version.format_version > FORMAT_VERSION) {
             return Ok(Look::Taken);
         }
-        match read(&bytes) {
-            Some((place, line)) => Ok(Look::Parcel(Box::new(Parcel { place, line, kept }))),
+        match self.read(&bytes) {
+            Some((place, item)) => Ok(Look::Parcel(Box::new(Parcel { place, item, kept }))),
             None => Ok(Look::Unreadable(kept.set_aside(UNREADABLE)?)),
         }
+    }
+
+    fn read(&self, bytes: &[u8]) -> Option<(Place, Item)> {
+        let page: Page = serde_json::from_slice(bytes).ok()?;
+        let body = match page.encoding {
+            None => page.line.into_bytes(),
+            Some(Encoding::Base64) => STANDARD.decode(&page.line).ok()?,
+        };
+        let item = (self.reader)(Stored { body: &body, day: page.day, key: page.key.as_deref() })?;
+        Some((Place::parse(&page.place).ok()?, item)).filter(|_| page.format_version == FORMAT_VERSION)
+    }
+}
+
+impl Page {
+    fn of(place: &Place, item: &Item) -> Self {
+        let (line, encoding) = match std::str::from_utf8(&item.body) {
+            Ok(text) => (text.to_owned(), None),
+            Err(_) => (STANDARD.encode(&item.body), Some(Encoding::Base64)),
+        };
+        let (place, day, key) = (place.to_string(), item.day, item.key.clone());
+        Self { format_version: FORMAT_VERSION, place, day, line, encoding, key }
     }
 }
 
 impl Kept {
-    /// Forgets a line that has arrived.
+    /// Forgets an item that has arrived.
     ///
     /// # Errors
-    /// The system's; the line may then be sent once more.
-    pub(crate) fn remove(self) -> io::Result<()> {
+    /// The system's; the item may then be sent once more.
+    pub fn remove(self) -> io::Result<()> {
         std::fs::remove_file(&self.path)
     }
 
-    /// Puts a line that cannot be sent any more aside, and says where it is.
+    /// Forgets an item that has arrived; when its file stays, it is sent once more.
+    pub fn arrived(self) {
+        if let Err(error) = self.remove() {
+            tracing::warn!(%error, "a delivered record stays in the spool");
+        }
+    }
+
+    /// Puts an item that cannot be sent any more aside, and says where it is.
     ///
     /// # Errors
-    /// The system's; the line then stays.
-    pub(crate) fn expire(self) -> io::Result<PathBuf> {
+    /// The system's; the item then stays.
+    pub fn expire(self) -> io::Result<PathBuf> {
         self.set_aside(EXPIRED)
     }
 
@@ -197,10 +242,10 @@ fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// A name that sorts by the line's time; a record has at most one place of a kind.
-fn name(place: &Place, line: &Line) -> String {
-    let at = line.at.strftime("%Y%m%dT%H%M%S%.6fZ");
-    format!("{at}-{}-{}-{}", line.record_id, line.phase.as_str(), place.word())
+/// A name that sorts by the item's time; an item has at most one place of a kind.
+fn name(place: &Place, item: &Item) -> String {
+    let at = item.at.strftime("%Y%m%dT%H%M%S%.6fZ");
+    format!("{at}-{}-{}", item.stem, place.word())
 }
 
 /// What a crash in mid-write left.
@@ -209,20 +254,14 @@ fn is_left_half(path: &Path) -> bool {
     path.to_string_lossy().ends_with(PART) && std::fs::metadata(path).and_then(|metadata| metadata.modified()).is_ok_and(old)
 }
 
-fn read(bytes: &[u8]) -> Option<(Place, Line)> {
-    let page: Page = serde_json::from_slice(bytes).ok()?;
-    let line = Line::read(&page.line, Some(page.day))?;
-    Some((Place::parse(&page.place).ok()?, line)).filter(|_| page.format_version == FORMAT_VERSION)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::line::tests::{end, start};
     use super::*;
+    use crate::item::tests::{end, read, start};
 
     fn spool() -> (tempfile::TempDir, Spool) {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::below(folder.path());
+        let spool = Spool::below(folder.path(), read);
         (folder, spool)
     }
 
@@ -237,11 +276,25 @@ mod tests {
         drop(spool.keep(&bucket(), &line).unwrap());
         let [path] = &spool.waiting()[..] else { panic!("one file") };
         assert_eq!(std::fs::metadata(path).unwrap().mode() & 0o777, 0o600);
-        let Look::Parcel(parcel) = Spool::take(path).unwrap() else { panic!("a parcel") };
-        assert_eq!((&parcel.place, &parcel.line), (&bucket(), &line));
+        let Look::Parcel(parcel) = spool.take(path).unwrap() else { panic!("a parcel") };
+        assert_eq!((&parcel.place, &parcel.item), (&bucket(), &line));
         parcel.kept.remove().unwrap();
         assert!(spool.waiting().is_empty());
-        assert!(matches!(Spool::take(path).unwrap(), Look::Taken));
+        assert!(matches!(spool.take(path).unwrap(), Look::Taken));
+    }
+
+    #[test]
+    fn a_body_that_is_no_text_and_a_key_come_back_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let by_key = |stored: Stored<'_>| {
+            let key = stored.key?.to_owned();
+            Some(Item { body: stored.body.to_owned(), key: Some(key), ..start("2026-11-21T10:00:00Z") })
+        };
+        let spool = Spool::below(folder.path(), by_key);
+        let item = Item { body: vec![b'a', 0xff, b'\n'], key: Some("the/key".to_owned()), ..start("2026-11-21T10:00:00Z") };
+        drop(spool.keep(&bucket(), &item).unwrap());
+        let Look::Parcel(parcel) = spool.take(&spool.waiting()[0]).unwrap() else { panic!("a parcel") };
+        assert_eq!(parcel.item, item);
     }
 
     #[test]
@@ -249,9 +302,9 @@ mod tests {
         let (_folder, spool) = spool();
         let kept = spool.keep(&bucket(), &start("2026-11-21T10:00:00Z")).unwrap();
         let path = spool.waiting().remove(0);
-        assert!(matches!(Spool::take(&path).unwrap(), Look::Taken));
+        assert!(matches!(spool.take(&path).unwrap(), Look::Taken));
         drop(kept);
-        assert!(matches!(Spool::take(&path).unwrap(), Look::Parcel(_)));
+        assert!(matches!(spool.take(&path).unwrap(), Look::Parcel(_)));
     }
 
     #[test]
@@ -272,7 +325,7 @@ mod tests {
         let path = spool.waiting().remove(0);
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-        let Look::Unreadable(there) = Spool::take(&path).unwrap() else { panic!("half a file was read") };
+        let Look::Unreadable(there) = spool.take(&path).unwrap() else { panic!("half a file was read") };
         assert!(there.parent().unwrap().ends_with("spool/unreadable"));
         assert_eq!(std::fs::read(there).unwrap(), &whole[..whole.len() / 2]);
         std::fs::write(spool.folder().join("being-written.part"), b"{").unwrap();
@@ -285,7 +338,7 @@ mod tests {
         drop(spool.keep(&bucket(), &start("2026-11-21T10:00:00Z")).unwrap());
         let path = spool.waiting().remove(0);
         std::fs::write(&path, "{\"format_version\":2,\"line\":[\"new\"]}").unwrap();
-        assert!(matches!(Spool::take(&path).unwrap(), Look::Taken));
+        assert!(matches!(spool.take(&path).unwrap(), Look::Taken));
         assert_eq!(spool.waiting(), [path]);
     }
 
