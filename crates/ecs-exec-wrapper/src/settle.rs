@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long the remote side may take to close by itself after an interrupt and an end of input.
-const LINGER: Duration = Duration::from_millis(1_500);
+const LINGER: Duration = Duration::from_secs(3);
 
 /// How long after a SIGTERM the connection may turn out to be cut: both come from one cause, in either order.
 const CUT_NOTICED_WITHIN: Duration = Duration::from_millis(250);

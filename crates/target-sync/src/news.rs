@@ -3,7 +3,7 @@
 //! Owns the form of these lines and the indexes by which each is put together without a search. Writes nothing by itself.
 
 use crate::cycle::Look;
-use crate::facts::{AccountFacts, BoundaryScan, TargetFacts, TaskFacts};
+use crate::facts::{AccountFacts, BoundaryScan, Snapshot, TargetFacts, TaskFacts};
 use crate::grants::granted_target;
 use crate::principal::Mapping;
 use crate::store::Store;
@@ -28,7 +28,22 @@ pub(crate) fn news(store: &mut Store, look: &Look, now: Timestamp) -> Vec<SyncLi
     for (task_arn, wanted) in &look.desired.targets {
         lines.extend(owner_line(store, &seen, task_arn, &wanted.mapping, now));
     }
+    store.forget_told(|of| may_be_there(of, &look.snapshot));
     lines
+}
+
+/// Whether something that was told may still be there: it was seen, or not everything was.
+fn may_be_there(of: &str, snapshot: &Snapshot) -> bool {
+    let scans = || snapshot.sources.values();
+    match of.split_once(' ') {
+        Some(("task" | "refusal", text)) => {
+            let is_seen = |arn: TaskArn| scans().any(|scan| scan.tasks.contains_key(&arn));
+            scans().any(|scan| scan.failure.is_some()) || TaskArn::parse(text).is_ok_and(is_seen)
+        }
+        Some(("target", id)) => snapshot.boundary.targets.contains_key(id),
+        Some(("user", id)) => !snapshot.boundary.unreadable.is_empty() || snapshot.boundary.users.contains_key(id),
+        _ => false,
+    }
 }
 
 /// Boundary, by what a line looks for.
@@ -112,5 +127,27 @@ fn owner_line(store: &mut Store, seen: &Seen<'_>, task_arn: &TaskArn, mapping: &
             let new = store.is_news(format!("refusal {task_arn}"), &line);
             new.then_some(SyncLine::SyncRefusal(SyncRefusal { at: now, ..line }))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Place, SourceScan};
+
+    #[test]
+    fn what_is_gone_is_forgotten_and_what_could_not_be_looked_at_is_kept() {
+        let place = Place { partition: String::new(), account: String::new(), region: String::new(), ecs_cluster: String::new() };
+        let (tasks, missing) = (BTreeMap::new(), BTreeSet::new());
+        let scan = SourceScan { place, at: Timestamp::UNIX_EPOCH, failure: None, cluster_is_active: true, tasks, missing };
+        let mut snapshot = Snapshot { sources: [("main".to_owned(), scan)].into(), ..Snapshot::default() };
+        snapshot.boundary.targets.insert("ttcp_1".to_owned(), TargetFacts::default());
+        let task = "task arn:aws:ecs:us-east-2:123456789012:task/c/0123456789abcdef0123456789abcdef";
+        let kept =
+            |snapshot: &Snapshot| [task, "target ttcp_1", "target ttcp_2", "user u_1"].map(|of| may_be_there(of, snapshot));
+        assert_eq!(kept(&snapshot), [false, true, false, false]);
+        snapshot.sources.values_mut().for_each(|scan| scan.failure = Some("denied".to_owned()));
+        snapshot.boundary.unreadable.push("users".to_owned());
+        assert_eq!(kept(&snapshot), [true, true, false, true]);
     }
 }

@@ -68,6 +68,8 @@ pub struct Store {
     /// The sync journal.
     pub journal: Journal,
     lock: File,
+    /// Whether lists are kept between runs, to be refreshed: for a daemon.
+    pub keeps_lists: bool,
 }
 
 impl Store {
@@ -84,7 +86,7 @@ impl Store {
         let lock = lock_file(folder, "lock")?;
         try_lock(&lock, folder)?;
         let journal = Journal::open(&folder.join("sync.jsonl"))?;
-        Ok(Self { state: recall(folder)?, folder: folder.to_owned(), journal, lock })
+        Ok(Self { state: recall(folder)?, folder: folder.to_owned(), journal, lock, keeps_lists: false })
     }
 
     /// Opens the store, alone, as soon as another run lets go of it.
@@ -135,6 +137,7 @@ impl Store {
             self.state.memory = Memory::default();
             self.state.memory_since = Some(now);
         }
+        self.state.memory.keeps_lists = self.keeps_lists;
         &mut self.state.memory
     }
 

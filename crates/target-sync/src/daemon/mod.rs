@@ -28,6 +28,7 @@ pub(crate) async fn run(tools: &Tools) -> u8 {
         Ok(store) => store,
         Err(error) => return failed_store(&error),
     };
+    store.keeps_lists = true;
     let _only = match only_daemon(&tools.settings.state_dir) {
         Ok(lock) => lock,
         Err(error) => return failed_store(&error),

@@ -40,6 +40,9 @@ pub struct Memory {
     /// Lists that this process has read, to be refreshed. Never stored: another run lists anew.
     #[serde(skip)]
     lists: Lists,
+    /// Whether lists are kept, for a next run of this process; a single run needs their room for itself.
+    #[serde(skip)]
+    pub(crate) keeps_lists: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -81,6 +84,18 @@ impl<F> Listed<F> {
         }
         self.items.clear();
         self.take(all, options, facts).await
+    }
+
+    /// The items; they are kept for a refresh, or handed over.
+    fn hand(&mut self, keep: bool) -> BTreeMap<String, F>
+    where
+        F: Clone,
+    {
+        if keep {
+            return self.items.clone();
+        }
+        self.token = None;
+        std::mem::take(&mut self.items)
     }
 
     async fn take<T: Resource>(&mut self, all: Collection<'_, T>, options: ListOptions, facts: fn(&T) -> F) -> Result<(), Error> {
@@ -164,14 +179,14 @@ pub async fn observe(
         lists.foreign_roles.refresh(client.roles(), anywhere(), role_facts),
         lists.users.refresh(client.users(), anywhere(), user_facts),
     );
-    let mut scan = BoundaryScan::default();
     needed(targets, TARGET_GRANT, in_project)?;
-    scan.targets = lists.targets.items.clone();
     needed(aliases, ALIAS_GRANT, || "the global scope".to_owned())?;
-    scan.aliases = lists.aliases.items.clone();
     needed(roles, ROLE_GRANT, in_project)?;
-    let mut listed = lists.foreign_roles.items.clone();
-    listed.extend(lists.roles.items.clone());
+    let keep = memory.keeps_lists;
+    let mut scan =
+        BoundaryScan { targets: lists.targets.hand(keep), aliases: lists.aliases.hand(keep), ..BoundaryScan::default() };
+    let mut listed = lists.foreign_roles.hand(keep);
+    listed.extend(lists.roles.hand(keep));
     if let Err(error) = strangers {
         optional(error, "roles elsewhere, which may authorise our targets too", &mut scan.unreadable)?;
     }
@@ -182,7 +197,7 @@ pub async fn observe(
             optional(error, "sessions; a target that is due is deleted although one may be listed", &mut scan.unreadable)?;
         }
     }
-    scan.users = lists.users.items.clone();
+    scan.users = lists.users.hand(keep);
     if let Err(error) = users {
         optional(error, &format!("users; nobody new is granted without `{USER_GRANT}`"), &mut scan.unreadable)?;
     }
