@@ -85,6 +85,17 @@ impl Report {
     }
 }
 
+/// A step that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended<'s> {
+    /// The step.
+    pub step: &'s Step,
+    /// What came of it.
+    pub result: &'s StepResult,
+    /// How many steps of the plan are due in all.
+    pub due: usize,
+}
+
 /// Where a plan is carried out.
 pub struct Hands<'a> {
     /// The controller.
@@ -98,7 +109,7 @@ pub struct Hands<'a> {
     /// How many requests are under way at a time.
     pub concurrency: usize,
     /// Told of each step that has ended.
-    pub progress: &'a dyn Fn(&Step, &StepResult),
+    pub progress: &'a dyn Fn(&Ended<'_>),
 }
 
 /// What is known of objects while a plan is carried out.
@@ -125,6 +136,7 @@ impl Hands<'_> {
         let mut report = Report::default();
         let (due, later): (Vec<&Step>, Vec<&Step>) =
             plan.steps.iter().partition(|step| step.not_before.is_none_or(|time| time <= now));
+        let due_in_all = due.len();
         let mut queue = Queue::of(due.into_iter());
         for step in later {
             report.results.insert(step.number, StepResult::NotDue);
@@ -155,7 +167,7 @@ impl Hands<'_> {
                 unanswered = if unreachable { unanswered + 1 } else { 0 };
                 let (result, line) = self.settle(step, result, &mut known, &mut report);
                 outcomes.push(line);
-                (self.progress)(step, &result);
+                (self.progress)(&Ended { step, result: &result, due: due_in_all });
                 match &result {
                     StepResult::Done { .. } => queue.done(step.number),
                     _ => queue.not_done(step.number, &mut report),

@@ -2,13 +2,13 @@
 //!
 //! Owns the order, and the second look: an object that has moved since it was seen is seen and planned again.
 
-use crate::apply::{Hands, Report, StepResult};
+use crate::apply::{Ended, Hands, Report};
 use crate::desire::{Desired, desire};
 use crate::facts::{BoundaryScan, Recorded, Snapshot};
 use crate::news::news;
 use crate::observe::boundary::{self, Memory, ObserveError, Scope};
 use crate::observe::ecs::Eye;
-use crate::plan::{Plan, Step, plan};
+use crate::plan::{Plan, plan};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 use audit_record::{FORMAT_VERSION, JournalError, SyncEnd, SyncLine, SyncRun};
@@ -81,7 +81,7 @@ pub struct Sync<'a> {
     /// The clock.
     pub clock: &'a dyn Fn() -> Timestamp,
     /// Told of each step that has ended.
-    pub progress: &'a dyn Fn(&Step, &StepResult),
+    pub progress: &'a dyn Fn(&Ended<'_>),
 }
 
 impl Sync<'_> {

@@ -29,7 +29,7 @@ const LEFT_OVER: [&str; 9] = [
 
 async fn look(tools: &Tools) -> Result<Look, u8> {
     let (recorded, mut memory) = crate::store::peek(&tools.settings.state_dir).map_err(|error| failed_store(&error))?;
-    let looked = tools.sync(&|_, _| {}).look(recorded, &mut memory).await;
+    let looked = tools.sync(&|_| {}).look(recorded, &mut memory).await;
     looked.map_err(|error| failed(&chain_text(&error)))
 }
 

@@ -22,6 +22,7 @@ pub mod observe;
 pub mod plan;
 pub mod principal;
 mod program;
+mod progress;
 mod records;
 mod repair;
 pub mod rules;

@@ -2,10 +2,12 @@
 //!
 //! Owns standard output and the exit codes. The work is the other modules'.
 
+use crate::apply::Ended;
 use crate::args::{Cli, Common, ConfigWord, LogWord, OutputWord, Word};
 use crate::cycle::{CycleError, Outcome, Sync};
 use crate::observe::ecs::{Eye, Interest};
 use crate::plan::{Level, Plan};
+use crate::progress::Progress;
 use crate::records::Records;
 use crate::settings::{Settings, SettingsError};
 use crate::show::{self, Paper};
@@ -98,7 +100,7 @@ impl Tools {
     }
 
     /// Eyes and hands on the machine's clock.
-    pub(crate) fn sync<'a>(&'a self, progress: &'a dyn Fn(&crate::plan::Step, &crate::apply::StepResult)) -> Sync<'a> {
+    pub(crate) fn sync<'a>(&'a self, progress: &'a dyn Fn(&Ended<'_>)) -> Sync<'a> {
         Sync { settings: &self.settings, client: &self.client, eyes: &self.eyes, clock: &Timestamp::now, progress }
     }
 }
@@ -108,7 +110,8 @@ fn paper() -> Paper {
     if !terminal {
         return Paper::PLAIN;
     }
-    let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(110);
+    let window = rustix::termios::tcgetwinsize(std::io::stdout()).map(|size| usize::from(size.ws_col)).ok();
+    let columns = window.filter(|columns| *columns > 0).unwrap_or(110);
     Paper { width: columns, colours: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
 }
 
@@ -169,7 +172,7 @@ async fn plan(tools: &Tools, detailed: bool, out: Option<&Path>) -> u8 {
         Ok(peeked) => peeked,
         Err(error) => return failed_store(&error),
     };
-    let look = match tools.sync(&|_, _| {}).look(recorded, &mut memory).await {
+    let look = match tools.sync(&|_| {}).look(recorded, &mut memory).await {
         Ok(look) => look,
         Err(error) => return failed(&chain_text(&error)),
     };
@@ -210,7 +213,7 @@ async fn apply(tools: &Tools) -> u8 {
         Err(error) => return failed_store(&error),
     };
     let progress = Progress::new();
-    let told = |step: &crate::plan::Step, result: &crate::apply::StepResult| progress.step(step, result);
+    let told = |ended: &Ended<'_>| progress.step(ended);
     let outcome = tools.sync(&told).run(&mut store, &|plan| plan).await;
     progress.end();
     let code = match &outcome {
@@ -269,7 +272,7 @@ async fn apply_file(tools: &Tools, file: &Path) -> u8 {
         Err(error) => return failed_store(&error),
     };
     let progress = Progress::new();
-    let told = |step: &crate::plan::Step, result: &crate::apply::StepResult| progress.step(step, result);
+    let told = |ended: &Ended<'_>| progress.step(ended);
     let report = tools.sync(&told).carry_out_given(&mut store, &plan).await;
     progress.end();
     let code = match report {
@@ -316,39 +319,5 @@ pub(crate) fn failed_cycle(error: &CycleError) -> u8 {
     match error {
         CycleError::Store(error) => failed_store(error),
         error => failed(&chain_text(error)),
-    }
-}
-
-/// One line on a terminal that tells how far a long run is.
-pub(crate) struct Progress {
-    shown: bool,
-    state: std::cell::RefCell<(usize, std::time::Instant)>,
-}
-
-impl Progress {
-    pub(crate) fn new() -> Self {
-        Self { shown: std::io::stderr().is_terminal(), state: std::cell::RefCell::new((0, std::time::Instant::now())) }
-    }
-
-    pub(crate) fn step(&self, step: &crate::plan::Step, result: &crate::apply::StepResult) {
-        tracing::info!(event = "step", action = step.action.word(), kind = step.kind.word(), name = %step.name, result = ?result, "a step has ended");
-        let mut state = self.state.borrow_mut();
-        state.0 += 1;
-        if self.shown && state.1.elapsed().as_millis() >= 100 {
-            state.1 = std::time::Instant::now();
-            let _ = write!(
-                std::io::stderr(),
-                "\r{} steps done; now {} {}\u{1b}[K",
-                state.0,
-                step.action.word(),
-                cli_kit::printable(&step.name, 60)
-            );
-        }
-    }
-
-    pub(crate) fn end(&self) {
-        if self.shown && self.state.borrow().0 > 0 {
-            let _ = write!(std::io::stderr(), "\r\u{1b}[K");
-        }
     }
 }

@@ -145,7 +145,7 @@ pub(crate) async fn retire(tools: &Tools, wanted: &str, yes: bool) -> u8 {
     let now = Timestamp::now();
     let recorded = store.recorded();
     let good_for = tools.settings.daemon.full_scan;
-    let look = match tools.sync(&|_, _| {}).look(recorded, store.memory(now, good_for)).await {
+    let look = match tools.sync(&|_| {}).look(recorded, store.memory(now, good_for)).await {
         Ok(look) => look,
         Err(error) => return failed(&chain_text(&error)),
     };
@@ -161,7 +161,7 @@ async fn carry_out(tools: &Tools, store: &mut Store, plan: &Plan, yes: bool) -> 
         print("nothing was done: say --yes to do it\n");
         return shared::OK;
     }
-    let code = match tools.sync(&|_, _| {}).carry_out_given(store, plan).await {
+    let code = match tools.sync(&|_| {}).carry_out_given(store, plan).await {
         Ok(report) => {
             print(&show::report(plan, &report, tools.paper));
             let whole = !report.results.values().any(|result| !matches!(result, StepResult::Done { .. } | StepResult::NotDue));

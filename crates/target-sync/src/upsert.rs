@@ -44,7 +44,7 @@ async fn bring(tools: &Tools, store: &mut Store, task_arn: &TaskArn) -> u8 {
     let text = task_arn.to_string();
     let until = std::time::Instant::now() + WITHIN;
     loop {
-        let outcome = match tools.sync(&|_, _| {}).run(store, &|plan| only(plan, &text)).await {
+        let outcome = match tools.sync(&|_| {}).run(store, &|plan| only(plan, &text)).await {
             Ok(outcome) => outcome,
             Err(error) => return failed_cycle(&error),
         };

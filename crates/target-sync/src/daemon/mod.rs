@@ -59,9 +59,7 @@ async fn live(tools: &Tools, store: &mut Store, metrics: &Mutex<Metrics>, term: 
     loop {
         let began = tokio::time::Instant::now();
         let ended = {
-            let told = |step: &crate::plan::Step, result: &crate::apply::StepResult| {
-                tracing::info!(event = "step", action = step.action.word(), kind = step.kind.word(), name = %step.name, task_arn = %step.task_arn, result = ?result, "a step has ended");
-            };
+            let told = crate::progress::log;
             let sync = tools.sync(&told);
             let mut cycle = std::pin::pin!(sync.run(store, &|plan| plan));
             tokio::select! {
