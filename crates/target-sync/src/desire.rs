@@ -182,7 +182,8 @@ fn target(
         ("ecs_cluster", scan.place.ecs_cluster.as_str()),
     ]
     .into();
-    let (address, port) = rules.endpoint.clone().unwrap_or_else(|| (endpoint_of(&task.arn), 443));
+    let (address, port) =
+        rules.endpoint.clone().unwrap_or_else(|| (ssm_channel::endpoint_host("ssmmessages", task.arn.region(), false), 443));
     let mut warnings = Vec::new();
     if task.labels.deadline().is_none() {
         warnings.push("it has no deadline: nothing stops it, and its sessions may last as long as any".to_owned());
@@ -255,15 +256,4 @@ fn started_by_fits(started_by: Option<&str>, key: &InvestigationKey, rule: Start
         StartedBy::Check => !is_launchers(started_by) || started_by == Some(expected),
         StartedBy::Require => started_by == Some(expected),
     }
-}
-
-/// The region's message gateway. Source: AWS's endpoints of Systems Manager, by partition.
-fn endpoint_of(task_arn: &TaskArn) -> String {
-    let suffix = match task_arn.partition() {
-        "aws-cn" => "amazonaws.com.cn",
-        "aws-iso" => "c2s.ic.gov",
-        "aws-iso-b" => "sc2s.sgov.gov",
-        _ => "amazonaws.com",
-    };
-    format!("ssmmessages.{}.{suffix}", task_arn.region())
 }

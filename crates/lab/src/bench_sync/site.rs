@@ -9,16 +9,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::bench_sync::ran::{Ran, watch};
+use crate::demo::sync::GRANTS;
 
-/// What target-sync's own account needs.
-const GRANTS: [&str; 6] = [
-    "ids=*;type=target;actions=create,list,read,update,delete",
-    "ids=*;type=role;actions=create,list,read,update,delete,set-grants,set-grant-scopes,set-principals",
-    "ids=*;type=session;actions=list,read,cancel",
-    "ids=*;type=alias;actions=create,list,read,update,delete",
-    "ids=*;type=user;actions=list,read",
-    "ids=*;type=account;actions=list,read",
-];
 /// Owners of the tasks.
 const USERS: u32 = 20;
 /// OpenShift clusters of the investigations.

@@ -2,7 +2,7 @@
 //! Boundary.
 
 pub(crate) mod script;
-mod sync;
+pub(crate) mod sync;
 mod terminal;
 
 use std::path::{Path, PathBuf};

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 pub(crate) const PROGRAM: &str = "target-sync";
 
 /// What the sync's account may do. It holds in the global scope and below; `boundary/` has it scope by scope.
-const GRANTS: [&str; 6] = [
+pub(crate) const GRANTS: [&str; 6] = [
     "ids=*;type=target;actions=create,list,read,update,delete",
     "ids=*;type=role;actions=create,list,read,update,delete,set-grants,set-grant-scopes,set-principals",
     "ids=*;type=session;actions=list,read,cancel",

@@ -4,16 +4,17 @@ use lab::{AUTH_METHOD_ID, BoundaryUser, PROJECT_ID, Profile, TaskSpec, TaskView,
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use target_sync::observe::boundary::{ACCOUNT_GRANT, ALIAS_GRANT, ROLE_GRANT, SESSION_GRANT, TARGET_GRANT, USER_GRANT};
 use tempfile::TempDir;
 
 /// The grants of the sync's account, as `boundary/` gives them, with where they hold.
 pub(crate) const GRANTS: [(&str, &str); 6] = [
-    ("ids=*;type=target;actions=create,list,read,update,delete", PROJECT_ID),
-    ("ids=*;type=role;actions=create,list,read,update,delete,set-grants,set-grant-scopes,set-principals", PROJECT_ID),
-    ("ids=*;type=session;actions=list,read,cancel", PROJECT_ID),
-    ("ids=*;type=alias;actions=create,list,read,update,delete", "this"),
-    ("ids=*;type=user;actions=list,read", "descendants"),
-    ("ids=*;type=account;actions=list,read", "descendants"),
+    (TARGET_GRANT, PROJECT_ID),
+    (ROLE_GRANT, PROJECT_ID),
+    (SESSION_GRANT, PROJECT_ID),
+    (ALIAS_GRANT, "this"),
+    (USER_GRANT, "descendants"),
+    (ACCOUNT_GRANT, "descendants"),
 ];
 
 pub(crate) struct Setting {
