@@ -2,7 +2,7 @@
 //! not share one misunderstanding. Everything made here stands in a project of its own.
 
 use crate::harness::{GRANTS, Ran, Setting, text};
-use boundary_api::{AuthToken, Client, ListOptions, NewAccount, NewRole, NewScope, NewUser, Settings};
+use boundary_api::{AuthToken, Change, Client, ListOptions, NewAccount, NewRole, NewScope, NewUser, Settings, TargetPatch};
 use boundary_proxy::{Authorization, WorkerProxy};
 use jiff::Timestamp;
 use lab::{TaskSpec, TaskView};
@@ -214,6 +214,20 @@ fn a_real_boundary_is_kept_and_quarantine_spares_the_living() {
         assert!(bob.targets().authorize_session(&alias).await.is_ok());
         assert!(alice.targets().authorize_session(&alias).await.is_err());
         assert!(answers(&mut stream, b"still").await);
+
+        // Long after, a session that lives defers the deletion; canceled on request, all of it goes.
+        let old = real.admin.targets().read(&text(&before, "id")).await.unwrap();
+        let (head, tail) = old.description.split_once("state=quarantined@").unwrap();
+        let rest = tail.split_once(' ').unwrap().1;
+        let long_ago = Change::Set(format!("{head}state=quarantined@2020-01-01T00:00:00Z {rest}"));
+        let patch = TargetPatch { description: long_ago, ..TargetPatch::default() };
+        real.admin.targets().update(&old.id, old.version, &patch).await.unwrap();
+        let waits = real.run(&setting, port, &["apply", "-o", "json"]);
+        assert_eq!(waits.json()["held"][0]["by"], "live_session", "{waits:?}");
+        assert!(answers(&mut stream, b"waits").await);
+        let gone = real.run(&setting, port, &["apply", "--on-active", "cancel", "-o", "json"]);
+        assert_eq!((gone.code, &gone.json()["done"]), (0, &json!(3)), "{gone:?}");
+        assert!(real.target_of(&task).await.is_none(), "session, role and target are gone");
 
         // What is deleted or changed by hand comes back; a lost read grant deletes nothing.
         let id = text(&real.target_of(&second).await.unwrap(), "id");
