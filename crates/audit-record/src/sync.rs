@@ -182,6 +182,6 @@ pub struct SyncEnd {
     pub failed: u32,
     /// Due steps that were held back.
     pub held: u32,
-    /// The program's exit code.
+    /// 3 when a due step was not done, else 0; the program's own code also tells of limits and sources.
     pub exit_code: u8,
 }

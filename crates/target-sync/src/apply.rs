@@ -19,6 +19,7 @@ use investigation::Marker;
 use jiff::Timestamp;
 use queue::Queue;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How many requests are under way at a time, unless configured.
 pub const CONCURRENCY: usize = 8;
@@ -110,6 +111,8 @@ pub struct Hands<'a> {
     pub concurrency: usize,
     /// Told of each step that has ended.
     pub progress: &'a dyn Fn(&Ended<'_>),
+    /// Once it is set no further step is begun; what is under way is waited for.
+    pub stopping: &'a AtomicBool,
 }
 
 /// What is known of objects while a plan is carried out.
@@ -148,7 +151,8 @@ impl Hands<'_> {
         let mut outcomes: Vec<SyncLine> = Vec::new();
         loop {
             let room = self.concurrency.saturating_sub(under_way.len());
-            let ready = if unanswered < UNANSWERED { queue.take(room) } else { Vec::new() };
+            let goes_on = unanswered < UNANSWERED && !self.stopping.load(Ordering::Relaxed);
+            let ready = if goes_on { queue.take(room) } else { Vec::new() };
             if !ready.is_empty() {
                 let intents = ready.iter().map(|step| self.intent(step));
                 let lines: Vec<SyncLine> = std::mem::take(&mut outcomes).into_iter().chain(intents).collect();

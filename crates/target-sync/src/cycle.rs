@@ -7,22 +7,20 @@ use crate::desire::{Desired, desire};
 use crate::facts::{BoundaryScan, Recorded, Snapshot};
 use crate::news::news;
 use crate::observe::boundary::{self, Memory, ObserveError, Scope};
-use crate::observe::ecs::Eye;
+use crate::observe::ecs::{Eye, SOURCES_AT_ONCE, scan_all};
 use crate::plan::{Plan, plan};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 use audit_record::{FORMAT_VERSION, JournalError, SyncEnd, SyncLine, SyncRun};
 use boundary_api::Client;
-use futures_util::{StreamExt, stream};
 use investigation::{Marker, TaskArn};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How often one run looks, at most.
 const LOOKS: usize = 3;
-/// How many sources are scanned at once.
-const SOURCES: usize = 4;
 
 /// Why a run came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +80,8 @@ pub struct Sync<'a> {
     pub clock: &'a dyn Fn() -> Timestamp,
     /// Told of each step that has ended.
     pub progress: &'a dyn Fn(&Ended<'_>),
+    /// Once it is set nothing more is begun.
+    pub stopping: &'a AtomicBool,
 }
 
 impl Sync<'_> {
@@ -95,9 +95,7 @@ impl Sync<'_> {
         let scope = Scope { project_id: rules.project_id.clone(), auth_methods, aliases: rules.alias.is_some() };
         let boundary = boundary::observe(self.client, &scope, &recorded, memory).await?;
         let also = tasks_of(&boundary, &rules.owner);
-        let (at, also) = ((self.clock)(), &also);
-        let scans = stream::iter(self.eyes).map(|eye| async move { (eye.source().name.clone(), eye.scan(also, at).await) });
-        let sources = scans.buffer_unordered(SOURCES).collect().await;
+        let sources = scan_all(self.eyes, &also, (self.clock)(), SOURCES_AT_ONCE).await;
         let snapshot = Snapshot { sources, boundary, recorded };
         let desired = desire(&snapshot, rules);
         let plan = Arc::new(plan(&snapshot, &desired, rules, (self.clock)()));
@@ -122,7 +120,8 @@ impl Sync<'_> {
             }
             look.plan = Arc::new(only(Arc::unwrap_or_clone(look.plan)));
             let report = self.carry_out(store, &look).await?;
-            let again = report.asks_for_another_look() && reports.len() + 1 < LOOKS;
+            let stopping = self.stopping.load(Ordering::Relaxed);
+            let again = report.asks_for_another_look() && reports.len() + 1 < LOOKS && !stopping;
             reports.push((Arc::clone(&look.plan), report));
             if !again {
                 return Ok(Outcome { look, reports });
@@ -137,16 +136,8 @@ impl Sync<'_> {
         let news = news(store, look, now);
         let due = look.plan.due(now).count();
         if due > 0 || !news.is_empty() {
-            let run = SyncRun {
-                format_version: FORMAT_VERSION,
-                run_id: run_id.clone(),
-                at: now,
-                sync_version: env!("CARGO_PKG_VERSION").to_owned(),
-                owner: look.plan.owner.clone(),
-                project_id: look.plan.project_id.clone(),
-                plan_sha256: look.plan.digest(),
-            };
-            store.journal.append_all(std::iter::once(SyncLine::SyncRun(run)).chain(news))?;
+            let run = self.run_line(&run_id, &look.plan);
+            store.journal.append_all(std::iter::once(run).chain(news))?;
         }
         let report = self.execute(store, &look.plan, &run_id).await?;
         if due > 0 {
@@ -162,20 +153,23 @@ impl Sync<'_> {
     /// [`CycleError`].
     pub async fn carry_out_given(&self, store: &mut Store, plan: &Plan) -> Result<Report, CycleError> {
         let run_id = uuid::Uuid::new_v4().simple().to_string();
-        let run = SyncRun {
+        store.journal.append(self.run_line(&run_id, plan))?;
+        let report = self.execute(store, plan, &run_id).await?;
+        store.journal.append(self.end_line(&run_id, plan, &report))?;
+        store.save()?;
+        Ok(report)
+    }
+
+    fn run_line(&self, run_id: &str, plan: &Plan) -> SyncLine {
+        SyncLine::SyncRun(SyncRun {
             format_version: FORMAT_VERSION,
-            run_id: run_id.clone(),
+            run_id: run_id.to_owned(),
             at: (self.clock)(),
             sync_version: env!("CARGO_PKG_VERSION").to_owned(),
             owner: plan.owner.clone(),
             project_id: plan.project_id.clone(),
             plan_sha256: plan.digest(),
-        };
-        store.journal.append(SyncLine::SyncRun(run))?;
-        let report = self.execute(store, plan, &run_id).await?;
-        store.journal.append(self.end_line(&run_id, plan, &report))?;
-        store.save()?;
-        Ok(report)
+        })
     }
 
     fn end_line(&self, run_id: &str, plan: &Plan, report: &Report) -> SyncLine {
@@ -193,6 +187,7 @@ impl Sync<'_> {
             clock: self.clock,
             concurrency: self.settings.concurrency,
             progress: self.progress,
+            stopping: self.stopping,
         };
         let report = hands.carry_out(plan).await?;
         let memory = store.memory((self.clock)(), std::time::Duration::MAX);

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -79,6 +80,8 @@ pub(crate) struct Tools {
     pub(crate) records: Option<Records>,
     pub(crate) output: OutputWord,
     pub(crate) quiet: bool,
+    /// Set once the program is asked to stop.
+    pub(crate) stopping: AtomicBool,
     pub(crate) paper: Paper,
 }
 
@@ -88,7 +91,16 @@ impl Tools {
         let eye = |source: &crate::observe::ecs::Source| Eye::new(source.clone(), Interest::from(&settings.rules));
         let eyes = settings.sources.iter().map(eye).collect::<Result<Vec<_>, _>>().map_err(|error| chain_text(&error))?;
         let records = Records::new(&settings);
-        Ok(Self { settings, client, eyes, records, output: common.output, quiet: common.quiet, paper: paper() })
+        Ok(Self {
+            settings,
+            client,
+            eyes,
+            records,
+            output: common.output,
+            quiet: common.quiet,
+            stopping: AtomicBool::new(false),
+            paper: paper(),
+        })
     }
 
     /// Sends the journal's new lines to the bucket, if there is one; says how many objects still wait.
@@ -101,7 +113,14 @@ impl Tools {
 
     /// Eyes and hands on the machine's clock.
     pub(crate) fn sync<'a>(&'a self, progress: &'a dyn Fn(&Ended<'_>)) -> Sync<'a> {
-        Sync { settings: &self.settings, client: &self.client, eyes: &self.eyes, clock: &Timestamp::now, progress }
+        Sync {
+            settings: &self.settings,
+            client: &self.client,
+            eyes: &self.eyes,
+            clock: &Timestamp::now,
+            progress,
+            stopping: &self.stopping,
+        }
     }
 }
 

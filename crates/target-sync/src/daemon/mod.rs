@@ -9,9 +9,10 @@ use crate::cycle::{CycleError, Outcome};
 use crate::exit;
 use crate::program::{Tools, code_of, failed_cycle, failed_store, tell};
 use crate::store::{Store, StoreError, only_daemon};
-use cli_kit::{chain_text, exit as shared};
+use cli_kit::{chain_text, exit as shared, printable};
 use jiff::Timestamp;
 use metrics::Metrics;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -64,15 +65,16 @@ async fn live(tools: &Tools, store: &mut Store, metrics: &Mutex<Metrics>, term: 
             let mut cycle = std::pin::pin!(sync.run(store, &|plan| plan));
             tokio::select! {
                 ended = &mut cycle => ended,
-                _ = term.recv() => return stop(tokio::time::timeout(STOP_WITHIN, cycle).await.ok()),
-                _ = interrupt.recv() => return stop(tokio::time::timeout(STOP_WITHIN, cycle).await.ok()),
+                () = asked_to_stop(term, interrupt) => {
+                    tools.stopping.store(true, Ordering::Relaxed);
+                    return stop(tokio::time::timeout(STOP_WITHIN, cycle).await.ok());
+                }
             }
         };
         let took = began.elapsed();
         let waiting = tokio::select! {
             waiting = tools.deliver(store) => Some(waiting),
-            _ = term.recv() => None,
-            _ = interrupt.recv() => None,
+            () = asked_to_stop(term, interrupt) => None,
         };
         account(tools, metrics, &ended, waiting, took);
         if let Err(CycleError::Store(StoreError::File(..)) | CycleError::Journal(_)) = &ended {
@@ -86,16 +88,21 @@ async fn live(tools: &Tools, store: &mut Store, metrics: &Mutex<Metrics>, term: 
         notify(&[sd_notify::NotifyState::Watchdog]);
         tokio::select! {
             () = tokio::time::sleep(pause(&tools.settings.daemon, began.elapsed())) => {}
-            _ = term.recv() => return shared::OK,
-            _ = interrupt.recv() => return shared::OK,
+            () = asked_to_stop(term, interrupt) => return shared::OK,
         }
         tokio::select! {
             back = store.take_back(OTHERS_WITHIN) => if let Err(error) = back {
                 return failed_store(&error);
             },
-            _ = term.recv() => return shared::OK,
-            _ = interrupt.recv() => return shared::OK,
+            () = asked_to_stop(term, interrupt) => return shared::OK,
         }
+    }
+}
+
+async fn asked_to_stop(term: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
     }
 }
 
@@ -142,7 +149,7 @@ fn account(tools: &Tools, metrics: &Mutex<Metrics>, ended: &Result<Outcome, Cycl
                 );
             }
             for note in outcome.look.plan.notes.iter().filter(|note| note.level == crate::plan::Level::Alarm) {
-                tracing::error!(event = %note.code, task_arn = note.task_arn.as_deref(), id = note.id.as_deref(), "{}", note.text);
+                tracing::error!(event = %note.code, task_arn = note.task_arn.as_deref(), id = note.id.as_deref(), "{}", printable(&note.text, 1000));
             }
         }
         Err(error) => {

@@ -218,6 +218,29 @@ fn the_daemon_serves_metrics_and_stops_at_once() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
+#[test]
+fn a_daemon_that_is_stopped_in_a_run_begins_nothing_more_and_leaves_nothing_open() {
+    let setting = Setting::new();
+    (0..30).for_each(|n| drop(setting.start(&format!("inv-{n}"), "bob")));
+    setting.world.boundary().set_latency(Duration::from_millis(20));
+    let arguments = ["run", "--interval", "5s", "--concurrency", "1", "-v", "--log-format", "json"];
+    let mut child = setting.command(&arguments).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    for line in lines.map_while(Result::ok) {
+        if line.contains("a step has ended") {
+            nix_kill(child.id());
+            break;
+        }
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let count = |kind: &str| setting.journal().iter().filter(|line| line["kind"] == kind).count();
+    assert!(count("sync_intent") < 100, "{} of 155 steps were begun", count("sync_intent"));
+    assert_eq!(count("sync_intent"), count("sync_outcome"));
+    setting.world.boundary().set_latency(Duration::ZERO);
+    setting.settle(3);
+    assert_eq!(setting.all("targets").len(), 31);
+}
+
 fn nix_kill(pid: u32) {
     let sent = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status().unwrap();
     assert!(sent.success());
