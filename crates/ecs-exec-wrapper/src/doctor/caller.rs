@@ -223,17 +223,7 @@ mod tests {
     }
 
     fn refusal(kind: RefusalKind) -> Refusal {
-        Refusal {
-            call: "sts:GetCallerIdentity",
-            code: String::new(),
-            message: String::new(),
-            request_id: None,
-            http_status: None,
-            principal: None,
-            resource: None,
-            missing: None,
-            kind,
-        }
+        Refusal::unanswered("sts:GetCallerIdentity", kind, "")
     }
 
     #[test]
