@@ -19,7 +19,7 @@ use remote_script::{
 use crate::shells::Shell;
 
 /// Far above anything seen; only a hang reaches it.
-const WATCHDOG: Duration = Duration::from_mins(1);
+const WATCHDOG: Duration = Duration::from_mins(4);
 
 /// One run of the script, seen from outside.
 pub(crate) struct Client {
