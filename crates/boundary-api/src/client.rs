@@ -128,6 +128,13 @@ impl Client {
         wire::answer(&body).map_err(|wrong| Error::Answer { act: call.act.clone(), wrong })
     }
 
+    /// Sends a call and reads the answer's JSON; the answer's bytes come with it.
+    pub(crate) async fn fetch_verbatim<T: DeserializeOwned>(&self, call: &Call) -> Result<(T, Vec<u8>), Error> {
+        let body = self.send(call).await?;
+        let read = wire::answer(&body).map_err(|wrong| Error::Answer { act: call.act.clone(), wrong })?;
+        Ok((read, body))
+    }
+
     /// Sends a call whose answer has no body that matters.
     pub(crate) async fn command(&self, call: &Call) -> Result<(), Error> {
         self.send(call).await.map(drop)

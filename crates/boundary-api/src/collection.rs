@@ -78,6 +78,15 @@ impl<'a, T: Resource> Collection<'a, T> {
         self.client.fetch(&Self::call(Method::GET, "read", id, "")?).await
     }
 
+    /// Reads one as the controller sent it, for those who keep it as evidence.
+    ///
+    /// # Errors
+    /// As of [`Collection::read`].
+    pub async fn read_verbatim(&self, id: &str) -> Result<Vec<u8>, Error> {
+        let (_, body) = self.client.fetch_verbatim::<T>(&Self::call(Method::GET, "read", id, "")?).await?;
+        Ok(body)
+    }
+
     /// Lists page by page. A short or empty list is no evidence: rights filter it silently.
     pub fn list(&self, options: ListOptions) -> Pages<'a, T> {
         Pages::new(*self, options)

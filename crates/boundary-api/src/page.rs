@@ -8,7 +8,7 @@ use crate::collection::{Collection, ListAnswer, Resource};
 use crate::error::Error;
 use crate::wire::Item;
 use reqwest::Method;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::collections::{BTreeMap, HashMap};
 
 /// What a list asks for. A refresh needs the same options as the list whose token it takes.
@@ -112,6 +112,17 @@ pub struct KnownPage<T> {
     pub list_token: Option<ListToken>,
 }
 
+/// One page of a list as the controller sent it.
+#[derive(Debug, Clone)]
+pub struct VerbatimPage {
+    /// The answer's bytes.
+    pub body: Vec<u8>,
+    /// As of [`Page::complete`].
+    pub complete: bool,
+    /// As of [`Page::list_token`].
+    pub list_token: Option<ListToken>,
+}
+
 /// A whole list.
 #[derive(Debug, Clone)]
 pub struct Listing<T> {
@@ -157,19 +168,41 @@ impl<'a, T: Resource> Pages<'a, T> {
         Ok(Some(KnownPage { items: answer.items, removed_ids: answer.removed_ids, list_token }))
     }
 
+    /// Reads the next page as the controller sent it, for those who keep it as evidence.
+    ///
+    /// # Errors
+    /// As of [`Pages::next`].
+    pub async fn next_verbatim(&mut self) -> Result<Option<VerbatimPage>, Error> {
+        let Some(call) = self.call() else { return Ok(None) };
+        let (answer, body) = self.collection.client.fetch_verbatim::<ListAnswer<IgnoredAny>>(&call).await?;
+        self.go_on(&answer)?;
+        Ok(Some(VerbatimPage { body, complete: self.complete, list_token: self.token.clone() }))
+    }
+
     async fn answer<I: DeserializeOwned>(&mut self) -> Result<Option<ListAnswer<I>>, Error> {
-        if self.complete {
-            return Ok(None);
-        }
-        let act = format!("list {}", T::PLURAL);
-        let call = Call::new(Method::GET, T::PLURAL.to_owned(), act.clone()).query(self.options.pairs(self.token.as_ref()));
+        let Some(call) = self.call() else { return Ok(None) };
         let answer: ListAnswer<I> = self.collection.client.fetch(&call).await?;
-        let (complete, token) = (is_complete(&answer), token_of(&answer));
+        self.go_on(&answer)?;
+        Ok(Some(answer))
+    }
+
+    /// The call of the next page; none after the last.
+    fn call(&self) -> Option<Call> {
+        let call = || Call::new(Method::GET, T::PLURAL.to_owned(), Self::act());
+        (!self.complete).then(|| call().query(self.options.pairs(self.token.as_ref())))
+    }
+
+    fn act() -> String {
+        format!("list {}", T::PLURAL)
+    }
+
+    fn go_on<I>(&mut self, answer: &ListAnswer<I>) -> Result<(), Error> {
+        let (complete, token) = (is_complete(answer), token_of(answer));
         if !complete && (token.is_none() || token == self.token) {
-            return Err(Error::BrokenList { act });
+            return Err(Error::BrokenList { act: Self::act() });
         }
         (self.complete, self.token) = (complete, token);
-        Ok(Some(answer))
+        Ok(())
     }
 
     /// Reads the pages that are left.

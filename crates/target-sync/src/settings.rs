@@ -7,6 +7,7 @@ use crate::observe::ecs::{Source, SourceError};
 use crate::principal::{MatchBy, PrincipalRule};
 use crate::rules::{Limits, NoDeadline, OnActive, Policy, Rules, StartedBy};
 use crate::template::{Template, TemplateError};
+use boundary_api::ProgramAccount;
 use cli_kit::{ConfigError, FileLayers, printable};
 use record_delivery::{Bucket, PlaceError};
 use serde::Deserialize;
@@ -166,17 +167,6 @@ struct DaemonSection {
     metrics_file: Option<PathBuf>,
 }
 
-/// How to log in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// The auth method, `ampw_…` or `amldap_…`.
-    pub auth_method_id: String,
-    /// The login name.
-    pub login_name: String,
-    /// The file with the password; else the variable `TARGET_SYNC_PASSWORD`.
-    pub password_file: Option<PathBuf>,
-}
-
 /// How a daemon lives.
 #[derive(Debug, Clone)]
 pub struct Daemon {
@@ -202,7 +192,7 @@ pub struct Settings {
     /// The controller's address, when the file says it; `BOUNDARY_ADDR` wins.
     pub boundary_addr: Option<String>,
     /// How to log in, when the environment has no token.
-    pub account: Option<Account>,
+    pub account: Option<ProgramAccount>,
     /// The most requests to Boundary a second.
     pub requests_per_second: f64,
     /// The sources.
@@ -538,7 +528,7 @@ fn record_bucket(pick: &mut Picker<'_>, common: &Common) -> Result<Option<Bucket
     text.filter(|text| !text.is_empty()).map(|text| Bucket::parse(&text)).transpose().map_err(SettingsError::RecordBucket)
 }
 
-fn account(pick: &mut Picker<'_>) -> Result<(Option<String>, Option<Account>), SettingsError> {
+fn account(pick: &mut Picker<'_>) -> Result<(Option<String>, Option<ProgramAccount>), SettingsError> {
     let said = std::env::var("BOUNDARY_ADDR").ok().filter(|address| !address.is_empty());
     let text = |addr: &Option<String>| addr.clone().unwrap_or_else(|| "-".to_owned());
     let addr = pick.flag("boundary.addr", said.map(Some), |f| f.boundary.addr.clone().map(Some), None, text);
@@ -547,7 +537,9 @@ fn account(pick: &mut Picker<'_>) -> Result<(Option<String>, Option<Account>), S
     let path = |path: &Option<PathBuf>| path.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string());
     let password_file = pick.flag("boundary.password_file", None, |f| f.boundary.password_file.clone().map(Some), None, path);
     match (auth_method_id, login_name) {
-        (Some(auth_method_id), Some(login_name)) => Ok((addr, Some(Account { auth_method_id, login_name, password_file }))),
+        (Some(auth_method_id), Some(login_name)) => {
+            Ok((addr, Some(ProgramAccount { auth_method_id, login_name, password_file })))
+        }
         (None, None) => Ok((addr, None)),
         (Some(_), None) => {
             Err(SettingsError::Missing { key: "boundary.login_name", wanted: "it goes with boundary.auth_method_id" })

@@ -4,10 +4,10 @@
 
 use crate::cycle::Outcome;
 use crate::plan::{HeldBy, Level};
+use daemon_kit::{Scraped, put_metric};
 use investigation::{Marker, MarkerState};
 use jiff::Timestamp;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 /// How many intervals may pass without a good run before the daemon is not ready.
@@ -90,19 +90,18 @@ impl Metrics {
             }
         }
     }
+}
 
-    /// Whether a run has succeeded lately.
-    pub(super) fn is_ready(&self, now: Timestamp) -> bool {
+impl Scraped for Metrics {
+    fn is_ready(&self, now: Timestamp) -> bool {
         let good_for = self.interval * READY_FOR;
         self.last_success.is_some_and(|at| now.duration_since(at).unsigned_abs() <= good_for)
     }
 
-    /// The metrics as text.
-    pub(super) fn text(&self) -> String {
+    fn text(&self) -> String {
         let mut text = String::new();
         let mut put = |name: &str, kind: &str, help: &str, value: &dyn std::fmt::Display| {
-            let _ =
-                write!(text, "# HELP target_sync_{name} {help}\n# TYPE target_sync_{name} {kind}\ntarget_sync_{name} {value}\n");
+            put_metric(&mut text, &format!("target_sync_{name}"), kind, help, value);
         };
         put("runs_total", "counter", "Runs, failed ones included.", &self.runs);
         put("run_failures_total", "counter", "Runs that could not read Boundary, or write the journal.", &self.failures);
@@ -125,14 +124,6 @@ impl Metrics {
             let _ = writeln!(text, "target_sync_targets{{state=\"{state}\"}} {count}");
         }
         text
-    }
-
-    /// Writes the text for a collector of files: whole, or not at all.
-    pub(super) fn write(&self, file: &Path) -> std::io::Result<()> {
-        let mut new = file.as_os_str().to_owned();
-        new.push(".new");
-        std::fs::write(&new, self.text())?;
-        std::fs::rename(&new, file)
     }
 }
 

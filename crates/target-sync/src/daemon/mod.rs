@@ -2,7 +2,6 @@
 //!
 //! Owns time and signals. A run is never cut in the middle of a request: on SIGTERM nothing more is begun.
 
-mod http;
 mod metrics;
 
 use crate::cycle::{CycleError, Outcome};
@@ -10,12 +9,12 @@ use crate::exit;
 use crate::program::{Tools, code_of, failed_cycle, failed_store, tell};
 use crate::store::{Store, StoreError, only_daemon};
 use cli_kit::{chain_text, exit as shared, printable};
+use daemon_kit::{NotifyState, Scraped, Stop, notify, pause, serve, write_textfile};
 use jiff::Timestamp;
 use metrics::Metrics;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long a run may go on after the signal to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
@@ -34,29 +33,29 @@ pub(crate) async fn run(tools: &Tools) -> u8 {
         Ok(lock) => lock,
         Err(error) => return failed_store(&error),
     };
-    let (mut term, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(term), Ok(interrupt)) => (term, interrupt),
-        (Err(error), _) | (_, Err(error)) => {
+    let mut stop = match Stop::listen() {
+        Ok(stop) => stop,
+        Err(error) => {
             tell(&format!("failed to wait for signals: {error}"));
             return exit::FAILED;
         }
     };
     let metrics = Arc::new(Mutex::new(Metrics::new(tools.settings.daemon.interval)));
     if let Some(address) = tools.settings.daemon.listen
-        && let Err(error) = http::serve(address, metrics.clone()).await
+        && let Err(error) = serve(address, metrics.clone()).await
     {
         tell(&format!("failed to listen on {address}: {error}"));
         return shared::CONFIGURATION;
     }
-    notify(&[sd_notify::NotifyState::Ready]);
+    notify(&[NotifyState::Ready]);
     tracing::info!(event = "started", interval = ?tools.settings.daemon.interval, "the daemon has started");
-    let code = live(tools, &mut store, &metrics, &mut term, &mut interrupt).await;
-    notify(&[sd_notify::NotifyState::Stopping]);
+    let code = live(tools, &mut store, &metrics, &mut stop).await;
+    notify(&[NotifyState::Stopping]);
     tracing::info!(event = "stopped", code, "the daemon has stopped");
     code
 }
 
-async fn live(tools: &Tools, store: &mut Store, metrics: &Mutex<Metrics>, term: &mut Signal, interrupt: &mut Signal) -> u8 {
+async fn live(tools: &Tools, store: &mut Store, metrics: &Mutex<Metrics>, stop: &mut Stop) -> u8 {
     loop {
         let began = tokio::time::Instant::now();
         let ended = {
@@ -65,16 +64,16 @@ async fn live(tools: &Tools, store: &mut Store, metrics: &Mutex<Metrics>, term: 
             let mut cycle = std::pin::pin!(sync.run(store, &|plan| plan));
             tokio::select! {
                 ended = &mut cycle => ended,
-                () = asked_to_stop(term, interrupt) => {
+                () = stop.asked() => {
                     tools.stopping.store(true, Ordering::Relaxed);
-                    return stop(tokio::time::timeout(STOP_WITHIN, cycle).await.ok());
+                    return cut_short(tokio::time::timeout(STOP_WITHIN, cycle).await.ok());
                 }
             }
         };
         let took = began.elapsed();
         let waiting = tokio::select! {
             waiting = tools.deliver(store) => Some(waiting),
-            () = asked_to_stop(term, interrupt) => None,
+            () = stop.asked() => None,
         };
         account(tools, metrics, &ended, waiting, took);
         if let Err(CycleError::Store(StoreError::File(..)) | CycleError::Journal(_)) = &ended {
@@ -85,29 +84,22 @@ async fn live(tools: &Tools, store: &mut Store, metrics: &Mutex<Metrics>, term: 
             return shared::OK;
         }
         store.let_go();
-        notify(&[sd_notify::NotifyState::Watchdog]);
+        notify(&[NotifyState::Watchdog]);
         tokio::select! {
-            () = tokio::time::sleep(pause(&tools.settings.daemon, began.elapsed())) => {}
-            () = asked_to_stop(term, interrupt) => return shared::OK,
+            () = tokio::time::sleep(pause(tools.settings.daemon.interval, tools.settings.daemon.jitter_percent, began.elapsed())) => {}
+            () = stop.asked() => return shared::OK,
         }
         tokio::select! {
             back = store.take_back(OTHERS_WITHIN) => if let Err(error) = back {
                 return failed_store(&error);
             },
-            () = asked_to_stop(term, interrupt) => return shared::OK,
+            () = stop.asked() => return shared::OK,
         }
     }
 }
 
-async fn asked_to_stop(term: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-}
-
 /// The daemon was asked to stop in the middle of a run; what is not answered by then stands in the journal as an open intent.
-fn stop(ended: Option<Result<Outcome, CycleError>>) -> u8 {
+fn cut_short(ended: Option<Result<Outcome, CycleError>>) -> u8 {
     match ended {
         Some(Err(error)) => {
             tracing::warn!(event = "run_failed", error = %chain_text(&error), "the last run failed");
@@ -116,20 +108,6 @@ fn stop(ended: Option<Result<Outcome, CycleError>>) -> u8 {
         Some(Ok(_)) => {}
     }
     shared::OK
-}
-
-/// The rest of the interval, a part of it left to chance so that several daemons do not meet.
-fn pause(daemon: &crate::settings::Daemon, spent: Duration) -> Duration {
-    let part = f64::from(daemon.jitter_percent) / 100.0;
-    let chance = f64::from(u32::from_le_bytes(random())) / f64::from(u32::MAX);
-    let factor = 1.0 - part / 2.0 + part * chance;
-    daemon.interval.mul_f64(factor).saturating_sub(spent).max(Duration::from_secs(1))
-}
-
-fn random() -> [u8; 4] {
-    let id = uuid::Uuid::new_v4();
-    let bytes = id.as_bytes();
-    [bytes[0], bytes[1], bytes[2], bytes[3]]
 }
 
 /// Writes down what a run has come to: metrics, textfile, log.
@@ -166,7 +144,7 @@ fn count(tools: &Tools, metrics: &Mutex<Metrics>, outcome: Option<&Outcome>, wai
         metrics.add_waiting(waiting);
     }
     if let Some(file) = &tools.settings.daemon.metrics_file
-        && let Err(error) = metrics.write(file)
+        && let Err(error) = write_textfile(file, &metrics.text())
     {
         tracing::warn!(event = "metrics_unwritten", %error, file = %file.display(), "the metrics' file cannot be written");
     }
@@ -178,13 +156,7 @@ pub(crate) fn write_metrics(tools: &Tools, outcome: Option<&Outcome>, waiting: u
     let mut metrics = Metrics::new(tools.settings.daemon.interval);
     metrics.add(outcome, took, Timestamp::now());
     metrics.add_waiting(waiting);
-    if let Err(error) = metrics.write(file) {
+    if let Err(error) = write_textfile(file, &metrics.text()) {
         tracing::warn!(event = "metrics_unwritten", %error, file = %file.display(), "the metrics' file cannot be written");
-    }
-}
-
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "systemd was not told");
     }
 }

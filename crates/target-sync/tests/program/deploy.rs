@@ -14,7 +14,7 @@ const METRICS: &str = include_str!("../../src/daemon/metrics.rs");
 const CALLS: &str = include_str!("../../src/observe/ecs/calls.rs");
 const SPEAKERS: [&str; 4] = [
     include_str!("../../src/daemon/mod.rs"),
-    include_str!("../../src/daemon/http.rs"),
+    include_str!("../../../daemon-kit/src/http.rs"),
     include_str!("../../src/program.rs"),
     include_str!("../../src/upsert.rs"),
 ];

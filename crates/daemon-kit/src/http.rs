@@ -1,6 +1,5 @@
 //! `/metrics`, `/healthz` and `/readyz`. Owns the routes; everything else is 404.
 
-use super::metrics::Metrics;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -16,8 +15,20 @@ use tokio::net::TcpListener;
 /// How long a client may take for its request line and headers.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
+/// The numbers of a daemon.
+pub trait Scraped: Send + 'static {
+    /// Prometheus' text form of all metrics.
+    fn text(&self) -> String;
+
+    /// Whether the daemon's last work is recent enough.
+    fn is_ready(&self, now: Timestamp) -> bool;
+}
+
 /// Listens, and serves beside the runs.
-pub(super) async fn serve(address: SocketAddr, metrics: Arc<Mutex<Metrics>>) -> std::io::Result<()> {
+///
+/// # Errors
+/// When the address cannot be had.
+pub async fn serve<M: Scraped>(address: SocketAddr, metrics: Arc<Mutex<M>>) -> std::io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     tracing::info!(event = "listening", address = %listener.local_addr()?, "metrics and health are served");
     tokio::spawn(async move {
@@ -38,7 +49,7 @@ pub(super) async fn serve(address: SocketAddr, metrics: Arc<Mutex<Metrics>>) -> 
     Ok(())
 }
 
-fn answer(request: &Request<Incoming>, metrics: &Mutex<Metrics>) -> Response<Full<Bytes>> {
+fn answer<M: Scraped>(request: &Request<Incoming>, metrics: &Mutex<M>) -> Response<Full<Bytes>> {
     let metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
     let (status, text) = match (request.method(), request.uri().path()) {
         (&Method::GET, "/metrics") => (StatusCode::OK, metrics.text()),
