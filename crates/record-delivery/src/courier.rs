@@ -5,13 +5,9 @@
 use crate::delivery::{Delivery, Failure, Next};
 use crate::item::Item;
 use crate::place::{Home, Place};
-use crate::request::Endpoints;
-use crate::signed::{SignedClient, SignedError};
-use aws_config::SdkConfig;
 use aws_identity::{Aws, RefusalKind};
-use aws_types::service_config::ServiceConfigKey;
+use aws_reading::{Endpoints, SignedClient, SignedError};
 use cli_kit::chain_text;
-use ssm_channel::EndpointVariant;
 use std::path::Path;
 
 /// Carries items for one principal.
@@ -35,7 +31,7 @@ impl Courier {
             aws: aws.clone(),
             home: home.clone(),
             principal: principal.map(str::to_owned),
-            endpoints: endpoints(aws.config()),
+            endpoints: Endpoints::of(aws.config()),
         })
     }
 
@@ -80,22 +76,5 @@ impl Courier {
             refusal.principal = refusal.principal.take().or_else(|| self.principal.clone());
         }
         failure
-    }
-}
-
-/// What an SDK client would take from the same configuration.
-fn endpoints(config: &SdkConfig) -> Endpoints {
-    let of_service = |service_id: &str| {
-        let key = ServiceConfigKey::builder().service_id(service_id).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
-        let own = config.service_config().zip(key.ok()).and_then(|(services, key)| services.load_config(key));
-        own.or_else(|| config.endpoint_url().map(str::to_owned))
-    };
-    Endpoints {
-        logs: of_service("CloudWatch Logs"),
-        s3: of_service("S3"),
-        variant: EndpointVariant {
-            fips: config.use_fips().unwrap_or_default(),
-            dual_stack: config.use_dual_stack().unwrap_or_default(),
-        },
     }
 }

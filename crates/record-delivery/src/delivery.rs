@@ -10,10 +10,9 @@
 
 use crate::item::Item;
 use crate::place::{Bucket, Home, LogGroup, Place, is_word};
-use crate::request::{Endpoints, create_stream, put_events, put_object};
-use crate::signed::{Reply, SignedError, SignedRequest};
-use crate::xml::Node;
+use crate::request::{create_stream, put_events, put_object};
 use aws_identity::{Refusal, RefusalKind, explain_answer};
+use aws_reading::{Endpoints, Fault, Reply, SignedError, SignedRequest};
 use cli_kit::chain_text;
 use serde_json::Value;
 use std::time::Duration;
@@ -178,7 +177,7 @@ impl<'a> Delivery<'a> {
             fault = Fault::new("", "the answer is not what it should be");
         }
         // Some refusals of S3 say no more than that.
-        if fault.is_denied() && !fault.message.contains("not authorized") {
+        if fault.code == "AccessDenied" && !fault.message.contains("not authorized") {
             let key = bucket.key(self.item);
             let resource = format!("arn:{}:s3:::{}/{key}", self.home.partition, bucket.name);
             let refusal =
@@ -220,38 +219,6 @@ impl<'a> Delivery<'a> {
 
 fn refused(refusal: Refusal) -> Next {
     Next::Done(Err(Failure::Refused(Box::new(refusal))))
-}
-
-/// Why a service did not do it, in its own words; empty where it had none.
-#[derive(Debug, Default)]
-struct Fault {
-    code: String,
-    message: String,
-}
-
-impl Fault {
-    fn new(code: &str, message: &str) -> Self {
-        Self { code: code.to_owned(), message: message.to_owned() }
-    }
-
-    fn of_json(reply: &Reply) -> Self {
-        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-        let text = |name: &str| body.get(name).and_then(Value::as_str);
-        let code = text("__type").or_else(|| reply.header("x-amzn-errortype")).unwrap_or_default();
-        // `namespace#Code:url` is how the code may be wrapped.
-        let code = code.rsplit('#').next().unwrap_or_default().split(':').next().unwrap_or_default();
-        Self::new(code, text("message").or_else(|| text("Message")).unwrap_or_default())
-    }
-
-    fn of_xml(reply: &Reply) -> Self {
-        let Some(node) = Node::read(&String::from_utf8_lossy(&reply.body)) else { return Self::default() };
-        let text = |name| node.first(name).map(|node| node.text.clone()).unwrap_or_default();
-        Self { code: text("Code"), message: text("Message") }
-    }
-
-    fn is_denied(&self) -> bool {
-        self.code == "AccessDenied"
-    }
 }
 
 #[cfg(test)]

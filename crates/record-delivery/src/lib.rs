@@ -1,6 +1,6 @@
 //! Brings records to CloudWatch Logs and S3 at least once, and keeps what has not arrived.
 //!
-//! Owns places and their names, the two services' requests and answers, the signature, and the folder of what waits. What a
+//! Owns places and their names, the two services' requests and answers, and the folder of what waits. What a
 //! record says, when it is sent and how long that may take is its callers' matter.
 //!
 //! ```text
@@ -13,16 +13,13 @@ mod delivery;
 mod item;
 mod place;
 mod request;
-mod signed;
 mod spool;
 mod sweep;
-mod xml;
 
+pub use aws_reading::{Node, Reply, SignedClient, SignedError, SignedRequest, ca_file, escaped};
 pub use courier::Courier;
 pub use delivery::Failure;
 pub use item::{Item, Stored, day_path};
 pub use place::{Bucket, Home, LogGroup, Place, PlaceError};
-pub use signed::{Reply, SignedClient, SignedError, SignedRequest, ca_file, escaped};
 pub use spool::{Kept, Look, Parcel, Reader, Spool};
 pub use sweep::{Note, Sweep};
-pub use xml::Node;

@@ -128,6 +128,6 @@ fn a_bare_refusal_of_s3_still_names_permission_and_resource() {
 #[test]
 fn no_answer_is_tried_again_and_no_client_is_not() {
     let (place, home, line) = (Place::parse("s3://abc").unwrap(), home(), start("2026-11-21T10:00:00Z"));
-    let next = Delivery::new(&place, &line, &home).handle_silence(&SignedError::TooLong);
+    let next = Delivery::new(&place, &line, &home).handle_silence(&SignedError::TooLong(1 << 20));
     assert_eq!(refusal(next).kind, RefusalKind::Network);
 }

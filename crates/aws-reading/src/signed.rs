@@ -12,11 +12,8 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// The time for one request with its answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// The longest answer that is read, bytes.
-const ANSWER_MAX: usize = 1 << 20;
+/// The time for a connection with its TLS.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// S3's name in signatures; its paths are signed as they are sent.
 const S3: &str = "s3";
@@ -43,14 +40,32 @@ pub enum SignedError {
     #[error("get an answer")]
     Send(#[source] reqwest::Error),
     /// The answer does not end.
-    #[error("read an answer longer than {ANSWER_MAX} bytes")]
-    TooLong,
+    #[error("read an answer longer than {0} bytes")]
+    TooLong(usize),
 }
 
 impl SignedError {
     /// Whether the way to the service is what failed, so that later may work.
     pub fn is_on_the_way(&self) -> bool {
         matches!(self, Self::Send(_))
+    }
+}
+
+/// How long is waited for an answer, and how much of it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The time for one request with its answer.
+    pub answer_within: Duration,
+    /// The longest silence of a service that is answering.
+    pub silence: Duration,
+    /// The longest answer that is read, bytes.
+    pub answer_max: usize,
+}
+
+impl Default for Limits {
+    /// Limits of small questions that somebody waits for: 10 s and 1 MiB.
+    fn default() -> Self {
+        Self { answer_within: Duration::from_secs(10), silence: Duration::from_secs(10), answer_max: 1 << 20 }
     }
 }
 
@@ -89,26 +104,78 @@ impl Reply {
     }
 }
 
+/// An answer whose body has not been read.
+#[derive(Debug)]
+pub struct Incoming {
+    response: reqwest::Response,
+}
+
+impl Incoming {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// The next piece of the body; none at its end. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`SignedError::Send`] when the answer breaks off.
+    pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, SignedError> {
+        let chunk = self.response.chunk().await.map_err(|error| SignedError::Send(error.without_url()))?;
+        Ok(chunk.map(Vec::from))
+    }
+
+    /// Reads the rest.
+    ///
+    /// # Errors
+    /// [`SignedError::TooLong`] beyond `max` bytes, and as [`Incoming::chunk`].
+    pub async fn read(mut self, max: usize) -> Result<Reply, SignedError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            if body.len() + chunk.len() > max {
+                return Err(SignedError::TooLong(max));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Reply { status: self.status(), headers: std::mem::take(self.response.headers_mut()), body })
+    }
+}
+
 /// Asks; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SignedClient {
     http: reqwest::Client,
+    limits: Limits,
 }
 
 impl SignedClient {
-    /// A client that trusts what the SDK's clients trust.
+    /// A client with [`Limits::default`] that trusts what the SDK's clients trust.
     ///
     /// # Errors
     /// When the file of authorities cannot be used.
     pub fn new(ca_file: Option<&Path>) -> Result<Self, SignedError> {
-        let mut builder = reqwest::Client::builder().timeout(ANSWER_WITHIN).redirect(reqwest::redirect::Policy::none());
+        Self::with_limits(ca_file, Limits::default())
+    }
+
+    /// The same with limits of its own.
+    ///
+    /// # Errors
+    /// When the file of authorities cannot be used.
+    pub fn with_limits(ca_file: Option<&Path>, limits: Limits) -> Result<Self, SignedError> {
+        let builder = reqwest::Client::builder().connect_timeout(CONNECT_WITHIN).read_timeout(limits.silence);
+        let mut builder = builder.redirect(reqwest::redirect::Policy::none());
         if let Some(path) = ca_file {
             let pem = std::fs::read(path).map_err(|error| SignedError::Read(path.to_owned(), error))?;
             let certificates =
                 reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| SignedError::Authorities(path.to_owned(), error))?;
             builder = builder.tls_certs_only(certificates);
         }
-        Ok(Self { http: builder.build().map_err(SignedError::Client)? })
+        Ok(Self { http: builder.build().map_err(SignedError::Client)?, limits })
     }
 
     /// Signs and sends a request, and reads the answer.
@@ -116,9 +183,22 @@ impl SignedClient {
     /// # Errors
     /// Why there is no answer; a refusal is a [`Reply`]. Dropping the future leaves open whether the request arrived.
     pub async fn send(&self, credentials: &Credentials, request: SignedRequest) -> Result<Reply, SignedError> {
+        self.open(credentials, request, self.limits.answer_within).await?.read(self.limits.answer_max).await
+    }
+
+    /// Signs and sends a request, and reads the answer's head; all of the answer must be there `within` a time.
+    ///
+    /// # Errors
+    /// As [`SignedClient::send`].
+    pub async fn open(
+        &self,
+        credentials: &Credentials,
+        request: SignedRequest,
+        within: Duration,
+    ) -> Result<Incoming, SignedError> {
         let added = signature(credentials, &request)?;
         let method = reqwest::Method::from_bytes(request.method.as_bytes()).map_err(|_| SignedError::Url)?;
-        let mut sending = self.http.request(method, &request.url).body(request.body);
+        let mut sending = self.http.request(method, &request.url).timeout(within).body(request.body);
         for (name, value) in request.headers.iter().map(|(name, value)| (*name, value)) {
             sending = sending.header(name, value);
         }
@@ -127,16 +207,8 @@ impl SignedClient {
             value.set_sensitive(true);
             sending = sending.header(name, value);
         }
-        let failed = |error: reqwest::Error| SignedError::Send(error.without_url());
-        let mut response = sending.send().await.map_err(failed)?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > ANSWER_MAX {
-                return Err(SignedError::TooLong);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Reply { status: response.status().as_u16(), headers: std::mem::take(response.headers_mut()), body })
+        let response = sending.send().await.map_err(|error| SignedError::Send(error.without_url()))?;
+        Ok(Incoming { response })
     }
 }
 

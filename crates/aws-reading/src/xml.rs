@@ -1,9 +1,13 @@
-//! As much of XML as AWS's query APIs answer with: elements, text, the five entities. Attributes and comments are passed over.
+//! As much of XML as AWS's query APIs and S3 answer with: elements, text, the five entities. Attributes and comments are passed
+//! over.
 //!
-//! Pure. What is not of this form is no answer.
+//! Pure. What is not of this form is no answer: there are no document types, so that no entity can be defined or expand.
 
 /// Deeper than this no answer of these APIs is.
 const DEPTH_MAX: usize = 16;
+
+/// More elements than this no answer of these APIs has; S3's pages of 1000 versions have 12 000.
+const ELEMENTS_MAX: usize = 100_000;
 
 /// An element.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -19,14 +23,22 @@ impl Node {
     pub fn read(text: &str) -> Option<Self> {
         // The elements that are open, outermost first; the document itself stands below them.
         let mut open = vec![Self::default()];
-        let mut rest = text;
+        let mut elements = 0;
+        let mut rest = text.trim_start_matches('\u{feff}');
         while let Some(at) = rest.find('<') {
             open.last_mut()?.text.push_str(&unescaped(&rest[..at])?);
+            if let Some(comment) = rest[at..].strip_prefix("<!--") {
+                rest = comment.split_once("-->")?.1;
+                continue;
+            }
             let end = at + rest[at..].find('>')?;
             let tag = &rest[at + 1..end];
             rest = &rest[end + 1..];
+            elements += 1;
             match tag.as_bytes().first()? {
-                b'?' | b'!' => {}
+                b'?' => {}
+                b'!' => return None,
+                _ if elements > 2 * ELEMENTS_MAX => return None,
                 b'/' => {
                     let closed = open.pop()?;
                     if closed.name != local(&tag[1..]) {
@@ -47,7 +59,20 @@ impl Node {
             }
         }
         let [document] = &mut open[..] else { return None };
+        if !(document.text.trim().is_empty() && rest.trim().is_empty()) {
+            return None;
+        }
         if document.children.len() == 1 { document.children.pop() } else { None }
+    }
+
+    /// Its name, without a prefix.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// All children, in order.
+    pub fn all(&self) -> &[Self] {
+        &self.children
     }
 
     /// The children of a name, in order.
@@ -58,6 +83,11 @@ impl Node {
     /// The text of the first child of a name; empty when there is none.
     pub fn text_of(&self, name: &str) -> &str {
         self.children(name).next().map_or("", |child| child.text.trim())
+    }
+
+    /// The text of the first child of a name as it stands, if there is one: keys may begin with blanks.
+    pub fn raw_text_of(&self, name: &str) -> Option<&str> {
+        self.children(name).next().map(|child| child.text.as_str())
     }
 
     /// The first element of a name, at any depth.
@@ -110,8 +140,30 @@ mod tests {
     #[test]
     fn what_is_no_answer_is_refused() {
         let deep = "<a>".repeat(40) + &"</a>".repeat(40);
-        for text in ["", "Bad gateway", "<a>", "<a></b>", "</a>", "<a/><b/>", "<a>&nbsp;</a>", "<a", "<>", deep.as_str()] {
+        let texts = ["", "Bad gateway", "<a>", "<a></b>", "</a>", "<a/><b/>", "<a>&nbsp;</a>", "<a", "<>", "x<a/>", "<a/>x"];
+        for text in texts.into_iter().chain([deep.as_str()]) {
             assert_eq!(Node::read(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn nothing_can_be_defined_that_expands() {
+        let bomb = "<!DOCTYPE a [<!ENTITY b \"xx\"><!ENTITY c \"&b;&b;\">]><a>&c;</a>";
+        for text in [bomb, "<!DOCTYPE a><a/>", "<a>&b;</a>", "<a><![CDATA[<b/>]]></a>", "<a>&#0xd800;</a>", "<a>&#x110000;</a>"] {
+            assert_eq!(Node::read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_too_many_elements_is_refused() {
+        let wide = |elements: usize| format!("<a>{}</a>", "<b/>".repeat(elements));
+        assert!(Node::read(&wide(10_000)).is_some());
+        assert!(Node::read(&wide(2 * ELEMENTS_MAX)).is_none());
+    }
+
+    #[test]
+    fn a_comment_may_hold_anything() {
+        assert_eq!(Node::read("<!-- <a> > --><a>1<!----></a>").unwrap().text, "1");
+        assert_eq!(Node::read("<a><!-- </a>"), None);
     }
 }
