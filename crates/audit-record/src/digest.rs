@@ -7,12 +7,16 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
+use std::io::BufWriter;
 
 /// Canonical bytes between two checkpoints.
 pub const CHECKPOINT_EVERY: u64 = 64 * 1024;
 
 /// Checkpoints kept in one record; beyond, every second one is dropped and the distance doubles, so that a record stays small.
 const MAX_CHECKPOINTS: usize = 64;
+
+/// Bytes of JSON that are hashed at once.
+const PIECE: usize = 1024;
 
 /// The digest of the first `offset` canonical bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,8 +99,10 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// # Errors
 /// When the value cannot be put into JSON.
 pub fn sha256_hex_of_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let mut hashed = Hashed(Context::new(&SHA256));
+    // JSON is written in pieces of a few bytes, which would each cost more than their hashing.
+    let mut hashed = BufWriter::with_capacity(PIECE, Hashed(Context::new(&SHA256)));
     serde_json::to_writer(&mut hashed, value)?;
+    let hashed = hashed.into_inner().map_err(|error| serde_json::Error::io(error.into_error()))?;
     Ok(hex(hashed.0.finish().as_ref()))
 }
 
@@ -117,7 +123,12 @@ impl std::io::Write for Hashed {
 /// Lower-case hexadecimal of some bytes.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).map(char::from).collect()
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
 }
 
 #[cfg(test)]
