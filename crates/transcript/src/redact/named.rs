@@ -1,0 +1,234 @@
+//! Secrets that a name or a prompt beside them gives away.
+//!
+//! Owns the names, and which options of which programs take a password.
+
+use super::words::{Index, begins_word, run};
+use super::{Grade, Kind, Span};
+use std::ops::Range;
+use std::sync::LazyLock;
+
+/// Names whose value is a password. Lower case; `-`, `_` and letters before them belong to the name.
+const PASSWORDS: &[&str] = &["password", "passwd", "passphrase", "passcode", "kennwort", "pwd", "pass"];
+
+/// Names whose value is another secret.
+const SECRETS: &[&str] = &[
+    "secret",
+    "token",
+    "api_key",
+    "api-key",
+    "apikey",
+    "access_key",
+    "access-key",
+    "accesskey",
+    "private_key",
+    "private-key",
+    "encryption_key",
+    "signing_key",
+    "auth_key",
+    "credential",
+    "credentials",
+    "signature",
+    "session_key",
+    "client_key",
+    "otp",
+];
+
+/// Programs whose `-p` is a password, glued to it or in the next word.
+const SHORT_OPTION: &[(&str, &str)] = &[
+    ("mysql", "-p"),
+    ("mysqldump", "-p"),
+    ("mysqladmin", "-p"),
+    ("mariadb", "-p"),
+    ("sshpass", "-p"),
+    ("login", "-p"),
+    ("redis-cli", "-a"),
+    ("ldapsearch", "-w"),
+    ("ldapmodify", "-w"),
+    ("mongo", "-p"),
+    ("mongosh", "-p"),
+    ("smbclient", "-P"),
+];
+
+pub(super) fn find(line: &str, spans: &mut Vec<Span>) {
+    let lower = line.to_ascii_lowercase();
+    named_values(line, &lower, spans);
+    authorizations(line, &lower, spans);
+    prompts(line, &lower, spans);
+    short_options(line, spans);
+    curl_users(line, spans);
+}
+
+fn named_values(line: &str, lower: &str, spans: &mut Vec<Span>) {
+    static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(PASSWORDS.iter().chain(SECRETS).copied()));
+    for (start, place) in INDEX.candidates(lower) {
+        let password = PASSWORDS.get(place);
+        let name = password.unwrap_or_else(|| &SECRETS[place - PASSWORDS.len()]);
+        if !lower[start..].starts_with(name) || !name_begins(lower, start, name) {
+            continue;
+        }
+        let end = start + name.len();
+        if let Some(range) = value_after(line, lower, start, end) {
+            let kind = if password.is_some() { Kind::Password } else { Kind::NamedSecret };
+            spans.push(Span { kind: exact(lower, start, end, kind), range, grade: Grade::Likely });
+        }
+    }
+}
+
+/// Short names count only as a word of the whole name: `compass=` names nothing.
+fn name_begins(lower: &str, start: usize, name: &str) -> bool {
+    let before = lower[..start].bytes().next_back();
+    name.len() > 5 || !before.is_some_and(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// AWS's own two names have their own kinds.
+fn exact(lower: &str, start: usize, end: usize, kind: Kind) -> Kind {
+    let begin =
+        lower[..start].bytes().rposition(|byte| !(byte.is_ascii_alphanumeric() || b"_-".contains(&byte))).map_or(0, |at| at + 1);
+    match lower[begin..end].replace(['_', '-'], "").as_str() {
+        "awssecretaccesskey" | "secretaccesskey" => Kind::AwsSecretKey,
+        "awssessiontoken" | "sessiontoken" | "xamzsecuritytoken" => Kind::AwsSessionToken,
+        _ => kind,
+    }
+}
+
+/// The value of `name=value`, `name: value`, `"name": "value"` and, for options, `--name value`.
+fn value_after(line: &str, lower: &str, start: usize, name_end: usize) -> Option<Range<usize>> {
+    let rest_of_name = run(line, name_end, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    // `token_endpoint` and `password-file` name no secret; `TokenValue`, `tokens` and `PASSWORD_1` do.
+    let tail = lower[rest_of_name.clone()].trim_start_matches(['_', '-']);
+    if !matches!(tail, "s" | "value" | "data" | "key") && !tail.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let mut at = rest_of_name.end;
+    at += usize::from(line[at..].starts_with(['"', '\'']));
+    let spaces = line[at..].len() - line[at..].trim_start_matches(' ').len();
+    let after = &line[at + spaces..];
+    let separated = after.starts_with(['=', ':']) && !after.starts_with("://") && !after.starts_with("==");
+    if separated {
+        at += spaces + 1;
+        at += usize::from(line[at..].starts_with('='));
+    } else if spaces == 0 || !is_option(line, start) {
+        return None;
+    }
+    at += line[at..].len() - line[at..].trim_start_matches(' ').len();
+    value(line, at)
+}
+
+fn is_option(line: &str, start: usize) -> bool {
+    let word = line[..start].rfind(' ').map_or(0, |space| space + 1);
+    line[word..].starts_with("--")
+}
+
+/// A word, or what stands in quotes; none for a reference to a secret kept elsewhere.
+fn value(line: &str, at: usize) -> Option<Range<usize>> {
+    let rest = &line[at..];
+    let range = match rest.bytes().next() {
+        Some(quote @ (b'"' | b'\'')) => {
+            let end = rest[1..].find(char::from(quote)).unwrap_or(rest.len() - 1);
+            at + 1..at + 1 + end
+        }
+        _ => run(line, at, |byte| byte > b' ' && !b",;\"'&|<>()}]".contains(&byte)),
+    };
+    let text = &line[range.clone()];
+    (!text.is_empty() && !is_reference(text)).then_some(range)
+}
+
+/// A variable, a masked value, a word that only says whether there is one.
+pub(super) fn is_reference(text: &str) -> bool {
+    let text = text.trim_end_matches(['.', ',']);
+    text.starts_with('$')
+        || text.starts_with("arn:")
+        || text.starts_with("[redacted")
+        || text.bytes().all(|byte| b"*x.-<>".contains(&byte))
+        || matches!(
+            text.to_ascii_lowercase().as_str(),
+            "true" | "false" | "none" | "null" | "nil" | "yes" | "no" | "required" | "optional" | "{" | "[" | "file" | "string"
+        )
+}
+
+/// `Bearer` and `Basic`.
+fn authorizations(line: &str, lower: &str, spans: &mut Vec<Span>) {
+    for (scheme, least) in [("bearer ", 8), ("basic ", 8)] {
+        for (start, _) in lower.match_indices(scheme) {
+            let word = run(line, start + scheme.len(), super::words::token);
+            let sure = scheme == "bearer " || lower[..start].contains("authorization");
+            if sure && word.len() >= least && begins_word(line, start) && looks_coded(&line[word.clone()]) {
+                spans.push(Span { range: word, kind: Kind::Authorization, grade: Grade::Certain });
+            }
+        }
+    }
+}
+
+/// A word of prose has no digit and no capital inside.
+fn looks_coded(word: &str) -> bool {
+    word.bytes().skip(1).any(|byte| !byte.is_ascii_lowercase())
+}
+
+/// Everything after `password:` and `passphrase for …:`, to the line's end, if it is one word; a prompt's echo.
+fn prompts(line: &str, lower: &str, spans: &mut Vec<Span>) {
+    if !line.contains(':') {
+        return;
+    }
+    for name in ["password", "passphrase", "passcode", "pin"] {
+        for (start, _) in lower.match_indices(name) {
+            let for_whom = &lower[start + name.len()..];
+            let Some(colon) = for_whom.find(':').filter(|colon| *colon <= 80) else { continue };
+            let prompt = colon == 0 || for_whom.starts_with(" for ") || for_whom.starts_with(" (");
+            let at = start + name.len() + colon + 1;
+            let answer = line[at..].trim();
+            if prompt && begins_word(line, start) && !answer.is_empty() && !answer.contains(' ') && !is_reference(answer) {
+                let range = at + line[at..].find(answer).unwrap_or(0);
+                spans.push(Span { range: range..range + answer.len(), kind: Kind::Password, grade: Grade::Likely });
+            }
+        }
+    }
+}
+
+fn short_options(line: &str, spans: &mut Vec<Span>) {
+    if !line.contains(" -") {
+        return;
+    }
+    for (program, option) in SHORT_OPTION {
+        let Some(called) = line.match_indices(program).map(|(at, _)| at).find(|at| is_word(line, *at, program.len())) else {
+            continue;
+        };
+        for (at, _) in line[called..].match_indices(option).map(|(at, found)| (at + called, found)) {
+            let after = at + option.len();
+            let begins = line[..at].ends_with(' ');
+            let spaced = line[after..].starts_with(' ');
+            // `mysql -p name` asks and opens the database `name`.
+            if !begins || line[after..].starts_with('-') || (spaced && program.starts_with('m') && !program.starts_with("mongo"))
+            {
+                continue;
+            }
+            let from = after + line[after..].len() - line[after..].trim_start_matches([' ', '=']).len();
+            if let Some(range) = value(line, from).filter(|range| !line[range.clone()].starts_with('-')) {
+                spans.push(Span { range, kind: Kind::Password, grade: Grade::Likely });
+            }
+        }
+    }
+}
+
+fn is_word(line: &str, at: usize, length: usize) -> bool {
+    let before = line[..at].bytes().next_back();
+    let after = line[at + length..].bytes().next();
+    before.is_none_or(|byte| b" /;|&(`".contains(&byte)) && after.is_none_or(|byte| byte == b' ')
+}
+
+/// `curl -u user:PASSWORD`.
+fn curl_users(line: &str, spans: &mut Vec<Span>) {
+    if !line.contains("curl") {
+        return;
+    }
+    for option in [" -u ", " --user ", " -u", " --user="] {
+        for (at, _) in line.match_indices(option) {
+            let Some(word) = value(line, at + option.len()) else { continue };
+            if let Some((user, password)) =
+                line[word.clone()].split_once(':').filter(|(_, password)| !password.is_empty() && !is_reference(password))
+            {
+                let start = word.start + user.len() + 1;
+                spans.push(Span { range: start..start + password.len(), kind: Kind::Password, grade: Grade::Likely });
+            }
+        }
+    }
+}
