@@ -82,7 +82,7 @@ mod tests {
     use crate::tasks::TaskSpec;
 
     fn task(task_id: &str) -> TaskView {
-        TaskView::create(TaskSpec { task_id: Some(task_id.to_owned()), ..TaskSpec::default() })
+        TaskView::create(TaskSpec { task_id: Some(task_id.to_owned()), ..TaskSpec::default() }, jiff::Timestamp::UNIX_EPOCH)
     }
 
     #[test]

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use aws_lc_rs::digest;
+
 use crate::options::Profile;
 use crate::random;
 use crate::tasks::{ACCOUNT, CLUSTER};
@@ -11,9 +13,18 @@ use crate::tasks::{ACCOUNT, CLUSTER};
 /// Name of the role that the users' SREs share.
 pub(crate) const SHARED_ROLE: &str = "rosa-boundary-dev-sre-shared";
 
+/// Name of the role that an audit reads with.
+pub(crate) const AUDITOR_ROLE: &str = "boundary-auditor";
+
 /// ARN of the role that the lab's tasks have.
 pub(crate) fn task_role_arn() -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/{CLUSTER}-task-role")
+}
+
+/// The unique id of a role.
+pub(crate) fn role_id(role: &str) -> String {
+    let digest = random::hex(digest::digest(&digest::SHA256, role.as_bytes()).as_ref());
+    format!("AROA{}", digest[..17].to_uppercase())
 }
 
 /// One who calls.
@@ -28,6 +39,9 @@ pub(crate) struct Principal {
     pub(crate) policy: Policy,
     /// Seconds since 1970.
     pub(crate) expires: Option<i64>,
+    /// Seconds since 1970.
+    pub(crate) issued: i64,
+    pub(crate) source_identity: Option<String>,
 }
 
 impl std::fmt::Debug for Principal {
@@ -99,7 +113,7 @@ impl Principal {
     }
 
     fn assumed_role(role: &str, session_name: &str, tags: BTreeMap<String, String>, policy: Policy, expires: i64) -> Self {
-        let role_id = format!("AROA{}", &random::hex_id::<9>()[..17].to_uppercase());
+        let role_id = role_id(role);
         Self {
             arn: format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{session_name}"),
             user_id: format!("{role_id}:{session_name}"),
@@ -109,6 +123,8 @@ impl Principal {
             tags,
             policy,
             expires: Some(expires),
+            issued: jiff::Timestamp::now().as_second(),
+            source_identity: None,
         }
     }
 }
@@ -175,6 +191,19 @@ impl Policy {
         ])
     }
 
+    /// What an audit reads, and nothing else.
+    fn auditor() -> Self {
+        Self(vec![
+            allow(&["logs:DescribeLogGroups", "logs:DescribeLogStreams", "logs:GetLogEvents", "kms:Decrypt"], &["*"]),
+            allow(&["cloudtrail:LookupEvents", "cloudtrail:DescribeTrails"], &["*"]),
+            allow(&["cloudtrail:GetTrailStatus", "cloudtrail:ListPublicKeys"], &["*"]),
+            allow(&["ssm:DescribeSessions", "ecs:Describe*", "ecs:List*"], &["*"]),
+            allow(&["s3:ListBucket", "s3:ListBucketVersions", "s3:GetObject", "s3:GetObjectVersion"], &["*"]),
+            allow(&["s3:GetObjectRetention", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration"], &["*"]),
+            allow(&["s3:GetBucketObjectLockConfiguration", "s3:GetBucketLocation"], &["*"]),
+        ])
+    }
+
     fn everything() -> Self {
         Self(vec![allow(&["*"], &["*"])])
     }
@@ -233,12 +262,13 @@ impl Statement {
 #[derive(Debug)]
 pub(crate) struct Principals {
     profile: Profile,
+    auditor: Mutex<Policy>,
     by_key: Mutex<HashMap<String, Principal>>,
 }
 
 impl Principals {
     pub(crate) fn new(profile: Profile) -> Self {
-        Self { profile, by_key: Mutex::new(HashMap::new()) }
+        Self { profile, auditor: Mutex::new(Policy::auditor()), by_key: Mutex::new(HashMap::new()) }
     }
 
     pub(crate) fn find(&self, access_key: &str) -> Option<Principal> {
@@ -261,6 +291,27 @@ impl Principals {
         self.add(Principal::assumed_role(SHARED_ROLE, session_name, tags, Policy::of(self.profile), expires))
     }
 
+    /// Makes a session of the auditor's role.
+    pub(crate) fn assume_auditor(&self) -> Principal {
+        let policy = self.auditor.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let expires = jiff::Timestamp::now().as_second() + 12 * 3600;
+        self.add(Principal::assumed_role(AUDITOR_ROLE, "audit-bridge", BTreeMap::new(), policy, expires))
+    }
+
+    /// Denies actions to the auditor, with every credential of his.
+    pub(crate) fn deny_auditor(&self, actions: &[&str]) {
+        self.auditor.lock().unwrap_or_else(PoisonError::into_inner).deny(actions);
+        let part = format!(":assumed-role/{AUDITOR_ROLE}/");
+        self.keys().values_mut().filter(|it| it.arn.contains(&part)).for_each(|auditor| auditor.policy.deny(actions));
+    }
+
+    /// Notes who a session says that it stands for.
+    pub(crate) fn set_source_identity(&self, access_key: &str, source: &str) {
+        if let Some(principal) = self.keys().get_mut(access_key) {
+            principal.source_identity = Some(source.to_owned());
+        }
+    }
+
     /// Makes an IAM user who may do nothing but assume roles.
     pub(crate) fn add_user(&self, name: &str) -> Principal {
         self.add(Principal {
@@ -272,6 +323,8 @@ impl Principals {
             tags: BTreeMap::new(),
             policy: Policy(vec![allow(&["sts:AssumeRole", "sts:TagSession"], &["*"])]),
             expires: None,
+            issued: jiff::Timestamp::now().as_second(),
+            source_identity: None,
         })
     }
 

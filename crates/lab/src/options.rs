@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::exec_logging::ExecLogging;
+
 /// Names which rights the caller has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
@@ -60,6 +62,8 @@ pub struct WorldOptions {
     pub boundary_cancel_delay: Duration,
     /// Port of the CONNECT proxy, 0 for any.
     pub connect_proxy_port: u16,
+    /// Where transcripts of ECS Exec go; the log group is made with the world, a bucket is not.
+    pub exec_logging: ExecLogging,
 }
 
 impl Default for WorldOptions {
@@ -81,6 +85,7 @@ impl Default for WorldOptions {
             worker_port: 0,
             boundary_cancel_delay: Duration::from_millis(100),
             connect_proxy_port: 0,
+            exec_logging: ExecLogging::default(),
         }
     }
 }

@@ -10,7 +10,9 @@ use crate::aws::kms::Keys;
 use crate::aws::logs::LogGroups;
 use crate::aws::s3::Buckets;
 use crate::boundary::Boundary;
+use crate::clock::Clock;
 use crate::clusters::Clusters;
+use crate::exec_logging::ExecLogging;
 use crate::faults::Faults;
 use crate::gateway::session::Sessions;
 use crate::iam::Principals;
@@ -19,12 +21,15 @@ use crate::options::{StreamForm, WorldOptions};
 use crate::random;
 use crate::tasks::TaskView;
 use crate::tls::{Authority, GATEWAY_NAME};
+use crate::trail::Trail;
 
 /// The state of one world.
 pub(crate) struct Shared {
     pub(crate) options: WorldOptions,
     pub(crate) journal: Journal,
     pub(crate) faults: Faults,
+    pub(crate) clock: Clock,
+    pub(crate) trail: Trail,
     pub(crate) principals: Principals,
     pub(crate) keys: Keys,
     pub(crate) log_groups: LogGroups,
@@ -47,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) bytes_up: AtomicU64,
     pub(crate) bytes_down: AtomicU64,
     clusters: Mutex<Clusters>,
+    exec_logging: Mutex<ExecLogging>,
 }
 
 /// What is needed to make the state.
@@ -62,6 +68,8 @@ impl Shared {
         let Parts { options, tls, container_home, container_path } = parts;
         Self {
             journal: Journal::new(),
+            clock: Clock::default(),
+            trail: Trail::new(jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap_or_default()),
             faults: Faults::new(options.seed, options.accept_unsigned),
             principals: Principals::new(options.profile),
             keys: Keys::new(),
@@ -79,12 +87,18 @@ impl Shared {
             bytes_up: AtomicU64::new(0),
             bytes_down: AtomicU64::new(0),
             clusters: Mutex::new(Clusters::new()),
+            exec_logging: Mutex::new(options.exec_logging.clone()),
             options,
         }
     }
 
     pub(crate) fn tasks(&self) -> MutexGuard<'_, Clusters> {
         self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where transcripts of ECS Exec go.
+    pub(crate) fn exec_logging(&self) -> MutexGuard<'_, ExecLogging> {
+        self.exec_logging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn task(&self, task_id: &str) -> Option<TaskView> {

@@ -53,6 +53,8 @@ pub struct TaskView {
     pub task_definition: String,
     /// Its createdAt, seconds since 1970.
     pub created_at: i64,
+    /// Its stoppedAt, seconds since 1970.
+    pub stopped_at: Option<i64>,
     /// Its stoppedReason.
     pub stopped_reason: Option<String>,
     /// Variables that its launcher gave to the first container in the overrides.
@@ -117,8 +119,7 @@ impl Default for TaskSpec {
 
 impl TaskView {
     /// Makes a running task.
-    pub(crate) fn create(spec: TaskSpec) -> Self {
-        let now = jiff::Timestamp::now();
+    pub(crate) fn create(spec: TaskSpec, now: jiff::Timestamp) -> Self {
         let mut tags = if spec.is_usual { usual_tags(&spec, now) } else { BTreeMap::new() };
         let task_id = spec.task_id.unwrap_or_else(random::hex_id::<16>);
         let containers = spec.containers.into_iter().map(|name| container(&task_id, name)).collect();
@@ -135,6 +136,7 @@ impl TaskView {
             started_by: if spec.is_usual { started_by(&spec.cluster_id, &spec.investigation_id) } else { String::new() },
             task_definition: spec.task_definition.unwrap_or_else(usual_definition),
             created_at: now.as_second(),
+            stopped_at: None,
             stopped_reason: None,
             override_environment: spec.override_environment,
             definition_environment: spec.definition_environment,
@@ -205,6 +207,9 @@ impl TaskView {
         }
         if !self.started_by.is_empty() {
             task["startedBy"] = json!(self.started_by);
+        }
+        if let Some(at) = self.stopped_at {
+            task["stoppedAt"] = json!(at);
         }
         if let Some(reason) = &self.stopped_reason {
             task["stoppedReason"] = json!(reason);
@@ -291,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_task_is_as_the_lambda_makes_it() {
-        let task = TaskView::create(TaskSpec::default());
+        let task = TaskView::create(TaskSpec::default(), jiff::Timestamp::now());
         assert_eq!(task.task_id.len(), 32);
         assert_eq!(task.started_by.len(), 36);
         assert_eq!(task.tags["username"], "alice");
@@ -302,7 +307,7 @@ mod tests {
 
     #[test]
     fn tags_are_shown_only_when_asked_for() {
-        let task = TaskView::create(TaskSpec::default());
+        let task = TaskView::create(TaskSpec::default(), jiff::Timestamp::now());
         assert_eq!(task.to_json(false)["tags"], json!([]));
         assert!(!task.to_json(true)["tags"].as_array().unwrap().is_empty());
     }

@@ -15,7 +15,6 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 
-use crate::aws::logs::LogEvent;
 use crate::boundary::{self, Boundary};
 use crate::faults::Faults;
 use crate::iam::{Principal, SHARED_ROLE};
@@ -25,7 +24,7 @@ use crate::shared::{Parts, Shared};
 use crate::sigv4::SigningKeys;
 use crate::tasks::{ACCOUNT, CLUSTER, REGION, TaskSpec, TaskView};
 use crate::tls::Authority;
-use crate::{aws, gateway, proxy, worker};
+use crate::{aws, gateway, proxy, trail, worker};
 
 /// The user whom the caller's credentials stand for.
 const USER: &str = "alice";
@@ -34,7 +33,7 @@ const BACKLOG: u32 = 1024;
 
 /// The AWS and Boundary world of one test, demo or developer.
 pub struct World {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     api: SocketAddr,
     worker: SocketAddr,
     connect_proxy: SocketAddr,
@@ -89,6 +88,8 @@ impl World {
         let tags = BTreeMap::from([("username".to_owned(), USER.to_owned())]);
         let caller = shared.principals.assume_shared_role(USER, tags, 12 * 3600);
         let world = Self { shared, api, worker, connect_proxy, caller, _root: root, runtime: Some(runtime) };
+        world.make_log_groups();
+        world.add_versioned_bucket(&trail::bucket(), None);
         world.add_task(TaskSpec::default());
         Ok(world)
     }
@@ -109,7 +110,7 @@ impl World {
         self.environment_of(&self.shared.principals.add_user(USER))
     }
 
-    fn environment_of(&self, principal: &Principal) -> Vec<(String, String)> {
+    pub(crate) fn environment_of(&self, principal: &Principal) -> Vec<(String, String)> {
         let ca_file = self.ca_file().display().to_string();
         let mut variables = vec![
             ("AWS_ENDPOINT_URL", format!("http://{}", self.api)),
@@ -217,8 +218,9 @@ impl World {
 
     /// Adds a running task.
     pub fn add_task(&self, spec: TaskSpec) -> TaskView {
-        let task = TaskView::create(spec);
+        let task = TaskView::create(spec, self.shared.clock.now());
         self.shared.tasks().add(task.clone());
+        trail::note_task(&self.shared, "ecs:RunTask", &task);
         task
     }
 
@@ -239,7 +241,9 @@ impl World {
 
     /// Stops a task as StopTask does.
     pub fn stop_task(&self, task_id: &str, reason: &str) -> bool {
-        self.set_task(task_id, |task| {
+        let now = self.now().as_second();
+        let stopped = self.set_task(task_id, |task| {
+            task.stopped_at = Some(now);
             "STOPPED".clone_into(&mut task.last_status);
             "STOPPED".clone_into(&mut task.desired_status);
             task.stopped_reason = Some(reason.to_owned());
@@ -247,7 +251,11 @@ impl World {
                 "STOPPED".clone_into(&mut container.last_status);
                 container.agent_status = container.agent_status.take().map(|_| "STOPPED".to_owned());
             }
-        })
+        });
+        if let Some(task) = self.shared.task(task_id) {
+            trail::note_task(&self.shared, "ecs:StopTask", &task);
+        }
+        stopped
     }
 
     /// Forgets a task: DescribeTasks then says MISSING.
@@ -264,26 +272,6 @@ impl World {
     /// Refuses one page of every ListTasks, counted from 0, with this code and status; none ends it.
     pub fn fail_list_page(&self, page: Option<(usize, &str, u16)>) {
         self.shared.tasks().failing_page = page.map(|(page, code, status)| (page, code.to_owned(), status));
-    }
-
-    /// Adds an empty log group in the world's region.
-    pub fn add_log_group(&self, name: &str) {
-        self.shared.log_groups.add(name);
-    }
-
-    /// Returns the streams of a log group with their events in the order of arrival.
-    pub fn log_streams(&self, group: &str) -> BTreeMap<String, Vec<LogEvent>> {
-        self.shared.log_groups.streams(group)
-    }
-
-    /// Adds an empty bucket in a region; path-style requests reach it.
-    pub fn add_bucket(&self, name: &str, region: &str) {
-        self.shared.buckets.add(name, region);
-    }
-
-    /// Returns the objects of a bucket by their keys.
-    pub fn objects(&self, bucket: &str) -> BTreeMap<String, Vec<u8>> {
-        self.shared.buckets.objects(bucket)
     }
 
     /// Denies actions to everybody, as an administrator would.
@@ -316,11 +304,6 @@ impl World {
     /// Returns what really happened so far.
     pub fn journal(&self) -> Vec<JournalEntry> {
         self.shared.journal.all()
-    }
-
-    /// Returns the raw terminal bytes of a session, which the agent would upload as its log.
-    pub fn transcript(&self, session_id: &str) -> Option<Vec<u8>> {
-        self.shared.sessions.find(session_id).map(|session| session.transcript())
     }
 
     /// Returns the bytes that the worker has carried so far: from clients, to clients.

@@ -6,6 +6,7 @@
 
 mod handshake;
 mod pty;
+mod transcript;
 mod utf8;
 
 use std::collections::VecDeque;
@@ -41,16 +42,22 @@ pub(crate) async fn run(shared: Arc<Shared>, session: Arc<Session>, inbox: Inbox
     let mut agent = Agent {
         link: AgentLink::new(Box::new(SystemEntropy), shared.options.agent_ack_race),
         backlog: VecDeque::new(),
+        has_child: false,
         inbox,
         shared,
         session,
     };
     let output = match agent.live().await {
-        Ending::Normal => String::new(),
+        Ending::Normal => {
+            if agent.has_child && agent.session.plan.is_logged {
+                transcript::upload(&agent.shared, &agent.session);
+            }
+            String::new()
+        }
         Ending::Failed(text) => text,
-        Ending::Died => return agent.session.vanish(),
+        Ending::Died => return agent.session.vanish(agent.shared.clock.millis()),
     };
-    agent.session.end(&output);
+    agent.session.end(&output, agent.shared.clock.millis());
     agent.shared.journal.push(JournalEntry::SessionEnded { session_id: agent.session.id.clone(), output });
 }
 
@@ -84,6 +91,7 @@ struct Agent {
     inbox: Inbox,
     /// What came while a terminal write blocked the link.
     backlog: VecDeque<Bytes>,
+    has_child: bool,
     link: AgentLink,
 }
 
@@ -124,6 +132,7 @@ impl Agent {
                 ));
             }
         };
+        self.has_child = true;
         self.shared.journal.push(JournalEntry::ChildStarted {
             session_id: self.session.id.clone(),
             pid: running.child.id().unwrap_or_default(),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::request::Parts;
 
-use crate::aws::ApiError;
+use crate::aws::{ApiError, s3};
 use crate::iam::Principal;
 use crate::shared::Shared;
 use crate::sigv4::{Authorization, Signable, sha256};
@@ -47,7 +47,8 @@ fn check_scope(shared: &Shared, request: &Signable<'_>, authorization: &Authoriz
     // IAM is one for all regions, and signed for the first; a bucket is where it is.
     let region = match service {
         "iam" => "us-east-1".to_owned(),
-        "s3" => shared.buckets.region_at(request.path),
+        "s3" if authorization.region == "us-east-1" && s3::asks_for_location(request.query) => authorization.region.clone(),
+        "s3" => s3::region_at(&shared.buckets, request.path),
         _ => crate::tasks::REGION.to_owned(),
     };
     if authorization.region != region && service == "s3" {

@@ -6,15 +6,19 @@ use serde_json::{Value, json};
 
 use crate::agent;
 use crate::aws::{ApiError, Call};
+use crate::exec_logging::container_log_group;
 use crate::gateway::session::{Kind, Session, SessionPlan};
 use crate::journal::JournalEntry;
 use crate::random;
 use crate::tasks::{ACCOUNT, CLUSTER, ContainerView, REGION, TaskView, cluster_arn, pairs};
+use crate::trail::exec_owner;
 
 /// Sessions that one container takes at once (amazon-ecs-agent execcmd manager, `defaultSessionLimit`).
 const SESSION_LIMIT: usize = 2;
 /// Tasks that DescribeTasks takes at once (ECS API reference).
 const DESCRIBE_LIMIT: usize = 100;
+/// The SSM document of ECS Exec's sessions.
+const EXEC_DOCUMENT: &str = "AmazonECS-ExecuteInteractiveCommand";
 
 /// Lists the ECS clusters.
 pub(crate) fn list_clusters(call: &Call<'_>) -> Result<Value, ApiError> {
@@ -118,6 +122,16 @@ fn shows_tags(call: &Call<'_>, task_id: &str) -> bool {
     shown
 }
 
+/// Lists the tags of a task.
+pub(crate) fn list_tags(call: &Call<'_>) -> Result<Value, ApiError> {
+    let arn = call.required("resourceArn")?;
+    let task = call.shared.task(last_part(arn)).filter(|task| task.task_arn() == arn);
+    call.authorise("ecs:ListTagsForResource", arn, &task.as_ref().map(resource_tags).unwrap_or_default())?;
+    let task = task.ok_or_else(|| ApiError::invalid_parameter("The specified task is not found."))?;
+    let tags: Vec<Value> = task.tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+    Ok(json!({"tags": tags}))
+}
+
 /// Describes the ECS cluster with its exec configuration.
 pub(crate) fn describe_clusters(call: &Call<'_>) -> Result<Value, ApiError> {
     let default = json!([CLUSTER]);
@@ -144,15 +158,8 @@ fn cluster_json(call: &Call<'_>, name: &str, state: &str) -> Value {
         "settings": [{"name": "containerInsights", "value": "enabled"}],
     });
     if includes(call, "CONFIGURATIONS") {
-        let mut exec = json!({
-            "logging": "OVERRIDE",
-            "logConfiguration": {
-                "cloudWatchLogGroupName": format!("/ecs/{name}/ssm-sessions"), "cloudWatchEncryptionEnabled": true,
-            },
-        });
-        if call.shared.options.kms {
-            exec["kmsKeyId"] = json!(call.shared.keys.arn());
-        }
+        let key = call.shared.options.kms.then(|| call.shared.keys.arn());
+        let exec = call.shared.exec_logging().to_json(name, key.as_deref());
         cluster["configuration"] = json!({"executeCommandConfiguration": exec});
     }
     cluster
@@ -184,6 +191,9 @@ fn definition_json(container: &ContainerView, environment: &[Value]) -> Value {
     json!({
         "environment": environment,
         "name": container.name, "image": format!("lab/{}:latest", container.name), "essential": true,
+        "logConfiguration": {"logDriver": "awslogs", "options": {
+            "awslogs-group": container_log_group(), "awslogs-region": REGION, "awslogs-stream-prefix": container.name,
+        }},
         "readonlyRootFilesystem": container.name == "kube-proxy", "linuxParameters": {"initProcessEnabled": true},
     })
 }
@@ -253,16 +263,18 @@ fn check_executable(call: &Call<'_>, task: &TaskView, container: &ContainerView)
 }
 
 fn open(call: &Call<'_>, task: &TaskView, container: &ContainerView, command: &str) -> std::sync::Arc<Session> {
-    let (session, inbox) = call.shared.sessions.open(SessionPlan {
+    let plan = SessionPlan {
         id: format!("ecs-execute-command-{}", random::base32_id()),
         kind: Kind::Interactive { kms: call.shared.options.kms },
         target: task.ssm_target(container),
         task_id: task.task_id.clone(),
         container: container.name.clone(),
-        owner: call.principal.arn.clone(),
+        owner: exec_owner(),
         command: command.to_owned(),
-        document: "AmazonECS-ExecuteInteractiveCommand".to_owned(),
-    });
+        is_logged: true,
+        document: EXEC_DOCUMENT.to_owned(),
+    };
+    let (session, inbox) = call.shared.sessions.open(plan, call.shared.clock.millis());
     call.shared.journal.push(JournalEntry::ExecuteCommand {
         command: command.to_owned(),
         session_id: session.id.clone(),

@@ -2,6 +2,7 @@
 //! in its own file.
 
 mod authenticate;
+mod cloudtrail;
 mod ec2;
 mod ecs;
 mod error;
@@ -13,6 +14,7 @@ mod ssm;
 mod sts;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -33,9 +35,10 @@ use crate::iam::{Principal, Request};
 use crate::journal::JournalEntry;
 use crate::shared::Shared;
 use crate::sigv4::Authorization;
+use crate::trail::{self, Origin};
 
 /// Largest request body, bytes.
-const BODY_LIMIT: usize = 1 << 20;
+const BODY_LIMIT: usize = 16 << 20;
 
 /// One call, authenticated.
 pub(crate) struct Call<'a> {
@@ -55,23 +58,23 @@ pub(crate) enum Form {
 
 /// Serves the APIs until the world ends.
 pub(crate) async fn serve(listener: TcpListener, with_tls: bool, shared: Arc<Shared>) {
-    while let Ok((stream, _)) = listener.accept().await {
+    while let Ok((stream, peer)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
         let shared = shared.clone();
         tokio::spawn(async move {
             if !with_tls {
-                serve_connection(stream, shared).await;
+                serve_connection(stream, peer.ip(), shared).await;
             } else if let Ok(stream) = shared.tls.api.accept(stream).await {
-                serve_connection(stream, shared).await;
+                serve_connection(stream, peer.ip(), shared).await;
             }
         });
     }
 }
 
-async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) {
+async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, peer: IpAddr, shared: Arc<Shared>) {
     let service = service_fn(move |request| {
         let shared = shared.clone();
-        async move { answer(&shared, request).await }
+        async move { answer(&shared, peer, request).await }
     });
     if let Err(error) = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%error, "an API connection ended");
@@ -83,7 +86,11 @@ async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, shared: A
 #[error("the answer is lost by order")]
 struct AnswerLost;
 
-async fn answer(shared: &Arc<Shared>, request: http::Request<Incoming>) -> Result<Response<Full<Bytes>>, AnswerLost> {
+async fn answer(
+    shared: &Arc<Shared>,
+    peer: IpAddr,
+    request: http::Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, AnswerLost> {
     let (parts, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await.map(http_body_util::Collected::to_bytes) else {
         return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, Bytes::new(), "text/plain"));
@@ -97,21 +104,28 @@ async fn answer(shared: &Arc<Shared>, request: http::Request<Incoming>) -> Resul
     }
     tokio::time::sleep(shared.faults.api_delay_of(&action)).await;
     let caller = authenticate(shared, &parts, &body, &action);
+    let known = caller.as_ref().ok().cloned();
     let principal = caller.as_ref().map_or_else(|_| "anonymous".to_owned(), |principal| principal.arn.clone());
     let result = match (shared.faults.takes_api_error(&action), caller) {
         (Some((code, status)), _) => Err(ApiError::new(status, &code, "the lab was asked to answer so")),
         (None, Err(error)) if !needs_no_signature(&action) => Err(error),
         (None, caller) => run(shared, caller.ok().as_ref(), &action, &input),
     };
+    trail::note(shared, known.as_ref(), (&action, &input), &result, &origin(&parts, peer));
     let error = result.as_ref().err().map(|error| error.code.clone());
     shared.journal.push(JournalEntry::ApiCall { action: action.clone(), principal, ok: error.is_none(), error });
     if shared.faults.takes_lost_answer(&action) {
         return Err(AnswerLost);
     }
     Ok(match form {
-        Form::Rest => s3::render(&shared.buckets.region_at(parts.uri.path()), result),
+        Form::Rest => s3::render(&s3::region_at(&shared.buckets, parts.uri.path()), result),
         Form::Json | Form::Query => render(form, &action, result),
     })
+}
+
+fn origin(parts: &Parts, peer: IpAddr) -> Origin {
+    let user_agent = parts.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("-");
+    Origin { source_ip: peer.to_string(), user_agent: user_agent.to_owned() }
 }
 
 fn needs_no_signature(action: &str) -> bool {
@@ -136,11 +150,12 @@ fn read_action(parts: &Parts, body: &Bytes) -> Result<(String, Value, Form), Api
         };
         return Ok((format!("{service}:{action}"), input, Form::Query));
     };
-    let service = match target.split_once('.') {
+    let service = match target.rsplit_once('.') {
         Some(("AmazonEC2ContainerServiceV20141113", action)) => ("ecs", action),
         Some(("AmazonSSM", action)) => ("ssm", action),
         Some(("TrentService", action)) => ("kms", action),
         Some(("Logs_20140328", action)) => ("logs", action),
+        Some((name, action)) if name.ends_with("CloudTrail_20131101") => ("cloudtrail", action),
         _ => return Err(ApiError::new(400, "UnknownOperationException", "")),
     };
     let input = if body.is_empty() { Ok(Value::Object(serde_json::Map::new())) } else { serde_json::from_slice(body) };
@@ -165,6 +180,7 @@ fn run(shared: &Arc<Shared>, principal: Option<&Principal>, action: &str, body: 
         "ecs:DescribeTasks" => ecs::describe_tasks(&call),
         "ecs:DescribeClusters" => ecs::describe_clusters(&call),
         "ecs:DescribeTaskDefinition" => ecs::describe_task_definition(&call),
+        "ecs:ListTagsForResource" => ecs::list_tags(&call),
         "ecs:ExecuteCommand" => ecs::execute_command(&call),
         "ssm:StartSession" => ssm::start_session(&call),
         "ssm:ResumeSession" => ssm::resume_session(&call),
@@ -174,12 +190,18 @@ fn run(shared: &Arc<Shared>, principal: Option<&Principal>, action: &str, body: 
         "kms:Decrypt" => kms::decrypt(&call),
         "logs:CreateLogStream" => logs::create_stream(&call),
         "logs:PutLogEvents" => logs::put_events(&call),
-        "s3:PutObject" => s3::put_object(&call),
-        "s3:GetObject" => s3::get_object(&call),
+        "logs:DescribeLogGroups" => logs::describe_groups(&call),
+        "logs:DescribeLogStreams" => logs::describe_streams(&call),
+        "logs:GetLogEvents" => logs::read_events(&call),
+        action if action.starts_with("s3:") => s3::run(&call, action),
         "iam:SimulatePrincipalPolicy" => iam::simulate(&call),
         "sts:GetCallerIdentity" => Ok(sts::caller_identity(&call)),
         "sts:AssumeRole" => sts::assume_role(&call),
         "sts:AssumeRoleWithWebIdentity" => sts::assume_with_web_identity(shared, body),
+        "cloudtrail:LookupEvents" => cloudtrail::lookup_events(&call),
+        "cloudtrail:DescribeTrails" => cloudtrail::describe_trails(&call),
+        "cloudtrail:GetTrailStatus" => cloudtrail::trail_status(&call),
+        "cloudtrail:ListPublicKeys" => cloudtrail::list_public_keys(&call),
         _ => Err(ApiError::new(400, "UnknownOperationException", &format!("the lab has no {action}"))),
     }
 }

@@ -12,6 +12,10 @@ use crate::journal::JournalEntry;
 use crate::random;
 use crate::tasks::{ACCOUNT, REGION, TaskView};
 
+/// The most sessions of one page.
+const PAGE_MAX: usize = 200;
+/// How long an ended session is told of, milliseconds.
+const HISTORY_MILLIS: i64 = 30 * 24 * 3600 * 1000;
 const SHELL_DOCUMENT: &str = "SSM-SessionManagerRunShell";
 
 /// Starts a session in a container without ECS: no KMS key and no log of ECS Exec's.
@@ -24,7 +28,7 @@ pub(crate) fn start_session(call: &Call<'_>) -> Result<Value, ApiError> {
     call.authorise("ssm:StartSession", &document_arn, &BTreeMap::new())?;
     let command = call.body["Parameters"]["command"][0].as_str().unwrap_or("sh").to_owned();
     let session_name = call.principal.user_id.rsplit(':').next().unwrap_or("user");
-    let (session, inbox) = call.shared.sessions.open(SessionPlan {
+    let plan = SessionPlan {
         id: format!("{session_name}-{}", &random::hex_id::<9>()[..17]),
         kind: Kind::Interactive { kms: false },
         target: target.to_owned(),
@@ -32,8 +36,10 @@ pub(crate) fn start_session(call: &Call<'_>) -> Result<Value, ApiError> {
         container,
         owner: call.principal.arn.clone(),
         command,
+        is_logged: false,
         document: document.to_owned(),
-    });
+    };
+    let (session, inbox) = call.shared.sessions.open(plan, call.shared.clock.millis());
     call.shared.journal.push(JournalEntry::StartSession {
         session_id: session.id.clone(),
         target: target.to_owned(),
@@ -88,11 +94,24 @@ pub(crate) fn describe_sessions(call: &Call<'_>) -> Result<Value, ApiError> {
         "History" => true,
         _ => return Err(ApiError::new(400, "InvalidFilterKey", "State must be Active or History.")),
     };
+    let size = call.body["MaxResults"].as_u64().map_or(PAGE_MAX, |size| usize::try_from(size).unwrap_or(0));
+    if !(1..=PAGE_MAX).contains(&size) {
+        return Err(ApiError::new(400, "ValidationException", "MaxResults must be between 1 and 200."));
+    }
+    let invalid = || ApiError::new(400, "InvalidNextToken", "The specified token isn't valid.");
+    let start: usize = call.text("NextToken").map_or(Ok(0), |token| token.parse().map_err(|_| invalid()))?;
     let mut sessions = call.shared.sessions.all();
-    sessions.retain(|session| session.is_over() == over && passes_filters(call, session));
-    sessions.sort_by_key(|session| std::cmp::Reverse(session.started_millis));
-    let sessions: Vec<Value> = sessions.iter().map(|session| describe(session)).collect();
-    Ok(json!({"Sessions": sessions}))
+    let oldest = call.shared.clock.millis() - HISTORY_MILLIS;
+    sessions.retain(|session| {
+        session.is_over() == over && passes_filters(call, session) && session.ended_millis().is_none_or(|at| at >= oldest)
+    });
+    sessions.sort_by_key(|session| (std::cmp::Reverse(session.started_millis), session.id.clone()));
+    let page: Vec<Value> = sessions.iter().skip(start).take(size).map(|session| describe(session)).collect();
+    let mut answer = json!({"Sessions": page});
+    if sessions.len() > start + size {
+        answer["NextToken"] = json!((start + size).to_string());
+    }
+    Ok(answer)
 }
 
 fn passes_filters(call: &Call<'_>, session: &Session) -> bool {
@@ -101,10 +120,17 @@ fn passes_filters(call: &Call<'_>, session: &Session) -> bool {
         match filter["key"].as_str() {
             Some("SessionId") => session.id == value,
             Some("Target") => session.plan.target == value,
+            Some("InvokedAfter") => instant(value).is_none_or(|at| session.started_millis >= at),
+            Some("InvokedBefore") => instant(value).is_none_or(|at| session.started_millis <= at),
             Some("Owner") => session.plan.owner == value,
             _ => true,
         }
     })
+}
+
+/// A time of a filter, milliseconds since 1970.
+fn instant(text: &str) -> Option<i64> {
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit the 53 bits of an f64")]
@@ -112,7 +138,7 @@ fn describe(session: &Session) -> Value {
     let started = session.started_millis as f64 / 1000.0;
     let mut view = json!({
         "SessionId": session.id, "Target": session.plan.target, "Owner": session.plan.owner, "DocumentName": session.plan.document,
-        "StartDate": started, "Status": if session.is_over() { "Terminated" } else { session.connection_status() },
+        "StartDate": started, "AccessType": "Standard", "Status": if session.is_over() { "Terminated" } else { session.connection_status() },
     });
     if let Some(ended) = session.ended_millis() {
         view["EndDate"] = json!(ended as f64 / 1000.0);

@@ -110,7 +110,11 @@ fn assume(shared: &Shared, body: &Value, tags: BTreeMap<String, String>) -> Resu
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
         ));
     }
-    Ok(answer(&shared.principals.assume_shared_role(name, tags, seconds)))
+    let principal = shared.principals.assume_shared_role(name, tags, seconds);
+    if let Some(source) = body["SourceIdentity"].as_str() {
+        shared.principals.set_source_identity(&principal.access_key, source);
+    }
+    Ok(answer(&principal))
 }
 
 fn answer(principal: &Principal) -> Value {

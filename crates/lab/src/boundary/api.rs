@@ -1,6 +1,7 @@
 //! The controller's HTTP API: connections, requests, faults, answers on the wire. What is answered is [`super::requests`]'s.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -32,7 +33,17 @@ pub(crate) struct Asked {
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) token: Option<String>,
     pub(crate) correlation_id: Option<Uuid>,
+    pub(crate) client_ip: String,
     pub(crate) body: Value,
+}
+
+impl Asked {
+    /// A request that a test makes past HTTP.
+    pub(crate) fn by_hand(path: &str, session_id: Option<&str>) -> Self {
+        let body = session_id.map_or(Value::Null, |id| serde_json::json!({"id": id}));
+        let (token, correlation_id, client_ip) = (None, None, "127.0.0.1".to_owned());
+        Self { method: Method::POST, path: path.to_owned(), query: BTreeMap::new(), token, correlation_id, client_ip, body }
+    }
 }
 
 /// The answer is not sent: the connection ends.
@@ -42,26 +53,26 @@ struct Cut;
 
 /// Serves the API until the world ends.
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    while let Ok((stream, _)) = listener.accept().await {
+    while let Ok((stream, peer)) = listener.accept().await {
         if shared.boundary.state().faults.is_away() {
             continue;
         }
         let _ = stream.set_nodelay(true);
-        tokio::spawn(serve_connection(stream, shared.clone()));
+        tokio::spawn(serve_connection(stream, peer.ip(), shared.clone()));
     }
 }
 
-async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
+async fn serve_connection(stream: TcpStream, peer: IpAddr, shared: Arc<Shared>) {
     let service = service_fn(move |request| {
         let shared = shared.clone();
-        async move { exchange(&shared, request).await }
+        async move { exchange(&shared, peer, request).await }
     });
     if let Err(error) = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%error, "a controller connection ended");
     }
 }
 
-async fn exchange(shared: &Shared, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
+async fn exchange(shared: &Shared, peer: IpAddr, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, BODY_LIMIT).collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let (fate, latency) = {
@@ -75,18 +86,25 @@ async fn exchange(shared: &Shared, request: Request<Incoming>) -> Result<Respons
         Fate::Cut => Err(Cut),
         Fate::Limited { seconds } => Ok(busy(429, Some(seconds))),
         Fate::Unavailable { seconds } => Ok(busy(503, seconds)),
-        Fate::Serve => Ok(written(answer(shared, &parts, &body))),
+        Fate::Serve => Ok(written(answer(shared, (&parts, peer), &body))),
         Fate::Lose => {
-            answer(shared, &parts, &body);
+            answer(shared, (&parts, peer), &body);
             Err(Cut)
         }
     }
 }
 
-fn answer(shared: &Shared, parts: &http::request::Parts, body: &[u8]) -> Answer {
-    match asked(parts, body) {
+fn answer(shared: &Shared, (parts, peer): (&http::request::Parts, IpAddr), body: &[u8]) -> Answer {
+    match asked(parts, peer, body) {
         Ok(asked) => {
+            // The request may take the token, or what it names, away.
+            let (caller, id) = {
+                let mut state = shared.boundary.state();
+                (state.caller(asked.token.as_deref()), requests::id_of(&state, &asked))
+            };
             let answer = requests::answer(shared, &asked);
+            let now = shared.boundary.state().now();
+            shared.boundary.audit.note(&asked, &caller, &id, &answer, now);
             shared.boundary.settle_ending();
             answer
         }
@@ -94,7 +112,7 @@ fn answer(shared: &Shared, parts: &http::request::Parts, body: &[u8]) -> Answer 
     }
 }
 
-fn asked(parts: &http::request::Parts, body: &[u8]) -> Result<Asked, Answer> {
+fn asked(parts: &http::request::Parts, peer: IpAddr, body: &[u8]) -> Result<Asked, Answer> {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let correlation_id = header("x-correlation-id").map(Uuid::parse_str).transpose();
     Ok(Asked {
@@ -103,6 +121,7 @@ fn asked(parts: &http::request::Parts, body: &[u8]) -> Result<Asked, Answer> {
         query: read_query(parts.uri.query().unwrap_or_default()),
         token: header("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned),
         correlation_id: correlation_id.map_err(|_| refusal::internal("correlation id is not a valid uuid"))?,
+        client_ip: peer.to_string(),
         body: serde_json::from_slice(body).unwrap_or_default(),
     })
 }

@@ -2,6 +2,7 @@
 //! changes shows as if an administrator had done it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -158,6 +159,22 @@ impl Boundary {
                 fields.insert("#gone".to_owned(), json!(true));
             }
         });
+    }
+
+    /// Returns the audit events so far, one line of cloudevents-json each: every write of the API, refused ones too, and what the
+    /// workers asked about sessions.
+    pub fn audit_events(&self) -> Vec<String> {
+        self.audit.lines()
+    }
+
+    /// Appends the audit events from here on to a file, too.
+    pub fn write_audit_to(&self, file: &Path) {
+        self.audit.write_to(file);
+    }
+
+    /// Returns the key of the audit events' HMAC-SHA256, which is over the bytes of `serialized`.
+    pub fn audit_key(&self) -> &[u8] {
+        self.audit.key()
     }
 
     /// Returns the controller's time.

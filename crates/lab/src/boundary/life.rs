@@ -8,14 +8,14 @@ use std::time::Duration;
 use boundary_proxy::{Authorization, AuthorizationFields};
 use jiff::Timestamp;
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::boundary::model::{BoundaryStatus, Connection, Counts, Session};
 use crate::boundary::rights::Caller;
-use crate::boundary::store::Object;
-use crate::boundary::{Boundary, certificate, lock};
+use crate::boundary::store::{Object, Store};
+use crate::boundary::{Boundary, certificate, lock, seed};
 use crate::random;
 
 /// The words and codes with which a worker refuses. Source: boundary internal/daemon/worker/handler.go.
@@ -95,6 +95,13 @@ impl Boundary {
         found.is_some()
     }
 
+    /// Cancels a session at a worker's word.
+    pub(crate) fn cancel_by_worker(&self, session_id: &str) {
+        let now = self.state().now();
+        self.audit.note_worker("CancelSession", &json!({"session_id": session_id}), &json!({"status": 3}), now);
+        self.cancel_session(session_id);
+    }
+
     /// Waits for the ends of sessions that what they need has taken along.
     pub(crate) fn settle_ending(&self) {
         let ending = std::mem::take(&mut self.state().ending);
@@ -106,6 +113,7 @@ impl Boundary {
     /// Decides on a new connection, and activates the session by the first.
     pub(crate) fn allow_connection(&self, session_id: &str, tofu_token: &str) -> Result<Allowed, Refusal> {
         let now = self.state().now();
+        let tell = |method: &str, request: Value, response: Value| self.audit.note_worker(method, &request, &response, now);
         self.with_session(session_id, |session| {
             match &session.tofu_token {
                 Some(known) if known != tofu_token => return Err(Refusal::Tofu),
@@ -114,13 +122,17 @@ impl Boundary {
                 None => {
                     session.tofu_token = Some(tofu_token.to_owned());
                     session.enter(BoundaryStatus::Active, now);
+                    tell("ActivateSession", json!({"session_id": session_id, "version": 1}), json!({"status": 2}));
                 }
             }
             let expired = session.expires <= now;
             if session.status() != BoundaryStatus::Active || expired || session.left() == 0 {
                 return Err(Refusal::Authorize);
             }
-            session.connections.push(Connection::default());
+            let id = Store::fresh_id("sc");
+            session.connections.push(Connection { id: id.clone(), ..Connection::default() });
+            let request = json!({"session_id": session_id, "worker_id": seed::WORKER_ID});
+            tell("AuthorizeConnection", request, json!({"connection_id": id, "status": 1, "connections_left": session.left()}));
             let (place, left, cut) = (session.connections.len() - 1, session.left(), session.cut.subscribe());
             Ok(Allowed { place, counts: session.connections[place].counts.clone(), cut, left })
         })
@@ -129,7 +141,18 @@ impl Boundary {
 
     /// Notes both ends of a connection, once its endpoint is reached.
     pub(crate) fn connected(&self, session_id: &str, place: usize, ends: (SocketAddr, SocketAddr)) {
-        self.with_session(session_id, |session| session.connections[place].ends = Some(ends));
+        let now = self.state().now();
+        self.with_session(session_id, |session| {
+            let connection = &mut session.connections[place];
+            connection.ends = Some(ends);
+            let (client, endpoint) = ends;
+            let request = json!({
+                "connection_id": connection.id, "client_tcp_address": client.ip(), "client_tcp_port": client.port(),
+                "endpoint_tcp_address": endpoint.ip(), "endpoint_tcp_port": endpoint.port(), "type": "tcp",
+                "user_client_ip": client.ip(),
+            });
+            self.audit.note_worker("ConnectConnection", &request, &json!({"status": 2}), now);
+        });
     }
 
     /// Notes what a connection has carried so far.
@@ -145,7 +168,12 @@ impl Boundary {
         self.report(session_id, place);
         let now = self.state().now();
         self.with_session(session_id, |session| {
-            session.connections[place].closed = true;
+            let connection = &mut session.connections[place];
+            connection.closed = true;
+            let (up, down) = connection.reported;
+            let data = json!({"connection_id": connection.id, "bytes_up": up, "bytes_down": down, "reason": "unknown"});
+            let response = json!({"close_response_data": [{"connection_id": "[REDACTED]", "status": 3}]});
+            self.audit.note_worker("CloseConnection", &json!({"close_request_data": [data]}), &response, now);
             session.settle(now);
         });
     }

@@ -10,6 +10,7 @@
 //! controller's ticker. There are no groups of LDAP, host catalogs, storage buckets or session recordings.
 
 mod api;
+mod audit;
 mod certificate;
 mod documents;
 mod faults;
@@ -41,11 +42,14 @@ use secrecy::SecretString;
 use serde_json::json;
 use tokio::runtime::Handle;
 
+use api::Asked;
 pub(crate) use api::serve as serve_api;
+use audit::Audit;
 pub use hand::BoundaryUser;
 use kind::Kind;
 use model::Session;
 pub use model::{BoundaryStatus, BoundaryTarget};
+use rights::Caller;
 pub use seed::{ADMIN_PASSWORD, AUTH_METHOD_ID, ORG_ID, PROJECT_ID};
 use state::State;
 use store::Mark;
@@ -55,6 +59,7 @@ pub(crate) use worker::serve as serve_worker;
 #[derive(Debug)]
 pub struct Boundary {
     state: Arc<Mutex<State>>,
+    audit: Audit,
     cancel_delay: Duration,
     runtime: Handle,
     pub(crate) api: OnceLock<SocketAddr>,
@@ -66,7 +71,7 @@ impl Boundary {
         let mut state = State::default();
         seed::sow(&mut state);
         let (api, worker) = (OnceLock::new(), OnceLock::new());
-        let boundary = Self { state: Arc::new(Mutex::new(state)), cancel_delay, runtime, api, worker };
+        let boundary = Self { state: Arc::new(Mutex::new(state)), audit: Audit::new(), cancel_delay, runtime, api, worker };
         boundary.add_target(BoundaryTarget::default());
         boundary
     }
@@ -74,18 +79,31 @@ impl Boundary {
     /// Authorises a session of alice as the API does, but asks neither rights nor workers, and returns its authorization token;
     /// none without such a target.
     pub fn authorize(&self, target: &str) -> Option<SecretString> {
+        let asked = Asked::by_hand(&format!("targets/{target}:authorize-session"), None);
         let (caller, target) = {
             let state = self.state();
             let aliased = state.store.alias(target).map(|alias| alias.text("destination_id").to_owned());
             let target = state.store.one(Kind::Target, aliased.as_deref().unwrap_or(target))?.clone();
             (state.tokens_of(seed::ALICE_ID).first()?.caller.clone(), target)
         };
-        self.open_session(&caller, &target).ok().map(|(_, token)| token)
+        let (session_id, token) = self.open_session(&caller, &target).ok()?;
+        let state = self.state();
+        let session = state.sessions.find(&session_id)?;
+        let answer = (200, documents::authorization(&state.store, session, &target, ""));
+        self.audit.note(&asked, &caller, &target.id, &answer, state.now());
+        drop(state);
+        Some(token)
     }
 
     /// Cancels a session as an administrator does; false if there is none of this id.
     pub fn cancel(&self, session_id: &str) -> bool {
-        self.cancel_session(session_id)
+        let caller = Caller { user_id: seed::ADMIN_ID.to_owned(), ..Caller::default() };
+        let asked = Asked::by_hand(&format!("sessions/{session_id}:cancel"), Some(session_id));
+        let found = self.cancel_session(session_id);
+        let answer = if found { (200, json!({"id": session_id})) } else { refusal::not_found() };
+        let now = self.state().now();
+        self.audit.note(&asked, &caller, session_id, &answer, now);
+        found
     }
 
     /// Returns the ids of all sessions, the oldest first.
@@ -96,6 +114,11 @@ impl Boundary {
     /// Returns a session's status; none if there is none of this id.
     pub fn status(&self, session_id: &str) -> Option<BoundaryStatus> {
         self.with_session(session_id, |session| session.status())
+    }
+
+    /// Returns the audit events that were not taken before.
+    pub(crate) fn new_audit_events(&self) -> Vec<String> {
+        self.audit.take_new()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -72,6 +72,8 @@ impl BoundaryStatus {
 /// One connection through the worker.
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
+    /// In audit events only.
+    pub(crate) id: String,
     /// Known from the moment when the endpoint was reached.
     pub(crate) ends: Option<(SocketAddr, SocketAddr)>,
     /// What the worker counts.

@@ -50,6 +50,14 @@ fn done(shared: &Shared, asked: &Asked) -> Result<Answer, Answer> {
     }
 }
 
+/// The id that a path names, an alias as what it stands for; empty where it names none.
+pub(crate) fn id_of(state: &State, asked: &Asked) -> String {
+    let rest = asked.path.split_once('/').map_or("", |(_, rest)| rest);
+    let id = rest.split(':').next().unwrap_or_default();
+    let alias = state.store.alias(id).filter(|_| !id.is_empty() && asked.path.starts_with("targets/"));
+    alias.map_or_else(|| id.to_owned(), |alias| alias.text("destination_id").to_owned())
+}
+
 /// What is not there is told before anybody is asked who he is (measured).
 fn order<'a>(state: &State, asked: &'a Asked) -> Result<Order<'a>, Answer> {
     let (plural, rest) = asked.path.split_once('/').unwrap_or((&asked.path, ""));

@@ -24,7 +24,7 @@ pub(crate) const USERS: [(&str, &str, &str, &str); 3] = [
     ("u_lab0000002", "bob", "acctpw_lab0000002", "at_lab0000002"),
     (ADMIN_ID, "admin", "acctpw_lab0000003", "at_lab0000003"),
 ];
-const ADMIN_ID: &str = "u_lab0000003";
+pub(crate) const ADMIN_ID: &str = "u_lab0000003";
 
 /// Makes fields of a document.
 pub(crate) fn fields(document: Value) -> Fields {

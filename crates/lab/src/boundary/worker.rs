@@ -128,7 +128,7 @@ fn check_upgrade(request: &Request, mut response: Response) -> Result<Response, 
 
 fn cancel(session_id: &str, shared: &Shared) {
     let user_id = shared.boundary.with_session(session_id, |session| session.user_id.clone()).unwrap_or_default();
-    shared.boundary.cancel_session(session_id);
+    shared.boundary.cancel_by_worker(session_id);
     let session_id = session_id.to_owned();
     shared.journal.push(JournalEntry::BoundarySessionCanceled { session_id, user_id, correlation_id: None });
 }

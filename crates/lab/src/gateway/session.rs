@@ -31,6 +31,8 @@ pub(crate) struct SessionPlan {
     pub(crate) container: String,
     pub(crate) owner: String,
     pub(crate) command: String,
+    /// Whether the agent uploads a transcript: only ECS Exec says so.
+    pub(crate) is_logged: bool,
     pub(crate) document: String,
 }
 
@@ -177,13 +179,13 @@ impl Session {
     }
 
     /// Ends the session towards the client. Returns false if it had ended.
-    pub(crate) fn end(&self, output: &str) -> bool {
+    pub(crate) fn end(&self, output: &str, now: i64) -> bool {
         let frame = messages::channel_closed(&self.id, output);
         let mut state = self.state();
         if state.ended_millis.is_some() {
             return false;
         }
-        state.ended_millis = Some(jiff::Timestamp::now().as_millisecond());
+        state.ended_millis = Some(now);
         state.closing = Some(frame.clone());
         if let Some(slot) = &state.client {
             let _ = slot.queue.try_send(frame);
@@ -192,9 +194,9 @@ impl Session {
     }
 
     /// Ends the session's record without a word to the client.
-    pub(crate) fn vanish(&self) {
+    pub(crate) fn vanish(&self, now: i64) {
         let mut state = self.state();
-        state.ended_millis.get_or_insert(jiff::Timestamp::now().as_millisecond());
+        state.ended_millis.get_or_insert(now);
         if let Some(slot) = &state.client {
             let _ = slot.queue.try_send(messages::pause_publication());
         }
@@ -245,12 +247,12 @@ pub(crate) struct Sessions(Mutex<HashMap<String, Arc<Session>>>);
 
 impl Sessions {
     /// Makes a session; its agent is run by the caller.
-    pub(crate) fn open(&self, plan: SessionPlan) -> (Arc<Session>, Inbox) {
+    pub(crate) fn open(&self, plan: SessionPlan, started_millis: i64) -> (Arc<Session>, Inbox) {
         let (to_agent, inbox) = mpsc::unbounded_channel();
         let session = Arc::new(Session {
             id: plan.id.clone(),
             plan,
-            started_millis: jiff::Timestamp::now().as_millisecond(),
+            started_millis,
             to_agent,
             state: Mutex::default(),
             transcript: Mutex::default(),

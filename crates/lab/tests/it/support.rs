@@ -20,6 +20,7 @@ pub(crate) fn call_as(world: &World, keys: &SigningKeys, action: &str, body: &Va
         "ecs" => "AmazonEC2ContainerServiceV20141113",
         "ssm" => "AmazonSSM",
         "logs" => "Logs_20140328",
+        "cloudtrail" => "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
         _ => "TrentService",
     };
     let headers = [

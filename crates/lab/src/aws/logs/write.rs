@@ -1,10 +1,10 @@
-//! CloudWatch Logs as far as records need it: streams are made, and events are put into them.
+//! What calls write into CloudWatch Logs: streams are made, and events are put into them.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+use crate::aws::logs::{no_group, no_stream};
 use crate::aws::{ApiError, Call};
 use crate::tasks::{ACCOUNT, REGION};
 
@@ -13,44 +13,14 @@ const AGE_LIMIT: i64 = 14 * 24 * 3600 * 1000;
 /// How far ahead of our clock an event may be, milliseconds.
 const AHEAD_LIMIT: i64 = 2 * 3600 * 1000;
 
-/// An event of a log stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogEvent {
-    /// Its time, milliseconds since 1970.
-    pub timestamp: i64,
-    /// Its text.
-    pub message: String,
-}
-
-type Streams = BTreeMap<String, Vec<LogEvent>>;
-
-/// All log groups of a world.
-#[derive(Debug, Default)]
-pub(crate) struct LogGroups(Mutex<BTreeMap<String, Streams>>);
-
-impl LogGroups {
-    pub(crate) fn add(&self, name: &str) {
-        self.groups().entry(name.to_owned()).or_default();
-    }
-
-    pub(crate) fn streams(&self, group: &str) -> Streams {
-        self.groups().get(group).cloned().unwrap_or_default()
-    }
-
-    fn groups(&self) -> MutexGuard<'_, BTreeMap<String, Streams>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Makes a stream.
 pub(crate) fn create_stream(call: &Call<'_>) -> Result<Value, ApiError> {
     let (group, stream) = named(call, "logs:CreateLogStream")?;
     let mut groups = call.shared.log_groups.groups();
-    let streams = groups.get_mut(group).ok_or_else(|| not_found("The specified log group does not exist."))?;
-    if streams.contains_key(stream) {
+    let now = call.shared.clock.millis();
+    if !groups.get_mut(group).ok_or_else(no_group)?.create_stream(stream, now) {
         return Err(ApiError::new(400, "ResourceAlreadyExistsException", "The specified log stream already exists"));
     }
-    streams.insert(stream.to_owned(), Vec::new());
     Ok(json!({}))
 }
 
@@ -58,12 +28,15 @@ pub(crate) fn create_stream(call: &Call<'_>) -> Result<Value, ApiError> {
 pub(crate) fn put_events(call: &Call<'_>) -> Result<Value, ApiError> {
     let (group, stream) = named(call, "logs:PutLogEvents")?;
     let mut groups = call.shared.log_groups.groups();
-    let streams = groups.get_mut(group).ok_or_else(|| not_found("The specified log group does not exist."))?;
-    let events = streams.get_mut(stream).ok_or_else(|| not_found("The specified log stream does not exist."))?;
+    let group = groups.get_mut(group).ok_or_else(no_group)?;
+    if !group.streams.contains_key(stream) {
+        return Err(no_stream());
+    }
     if let Some(field) = call.shared.faults.takes_log_rejection() {
         return Ok(json!({"rejectedLogEventsInfo": {field: 0}}));
     }
-    let now = jiff::Timestamp::now().as_millisecond();
+    let now = call.shared.clock.millis();
+    let mut taken = Vec::new();
     let mut rejected = serde_json::Map::new();
     for (at, event) in call.body["logEvents"].as_array().into_iter().flatten().enumerate() {
         let (Some(timestamp), Some(message)) = (event["timestamp"].as_i64(), event["message"].as_str()) else {
@@ -74,9 +47,10 @@ pub(crate) fn put_events(call: &Call<'_>) -> Result<Value, ApiError> {
         } else if timestamp > now + AHEAD_LIMIT {
             rejected.entry("tooNewLogEventStartIndex").or_insert(json!(at));
         } else {
-            events.push(LogEvent { timestamp, message: message.to_owned() });
+            taken.push((timestamp, message.to_owned()));
         }
     }
+    group.put(stream, taken, now);
     let mut answer = json!({"nextSequenceToken": "1"});
     if !rejected.is_empty() {
         answer["rejectedLogEventsInfo"] = Value::Object(rejected);
@@ -93,8 +67,4 @@ fn named<'a>(call: &'a Call<'_>, action: &str) -> Result<(&'a str, &'a str), Api
         return Err(ApiError::invalid_parameter("The name of the log stream is not of the permitted form."));
     }
     Ok((group, stream))
-}
-
-fn not_found(message: &str) -> ApiError {
-    ApiError::new(400, "ResourceNotFoundException", message)
 }
