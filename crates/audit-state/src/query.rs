@@ -1,0 +1,234 @@
+//! What the command line asks: accounts and findings by their columns, coverage of a period, figures.
+//!
+//! Owns the filters. A period takes what overlaps it; its end is exclusive.
+
+use crate::chain::{self, Heads};
+use crate::cover;
+use crate::error::StateError;
+use crate::judgement::rank;
+use crate::micros;
+use crate::open::Reader;
+use audit_facts::{Coverage, Fact, Source};
+use correlation::{Account, Assurance, Code, Finding, Severity, State};
+use jiff::Timestamp;
+use rusqlite::types::Value as Sql;
+use rusqlite::{OptionalExtension, params_from_iter};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Which accounts; what is not set takes all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountFilter {
+    /// Not ended before this, UTC.
+    pub from: Option<Timestamp>,
+    /// Begun before this, UTC.
+    pub to: Option<Timestamp>,
+    /// The Boundary user's id or name, or the AWS principal's ARN.
+    pub user: Option<String>,
+    /// The task's id or ARN.
+    pub task: Option<String>,
+    /// The investigation.
+    pub investigation: Option<String>,
+    /// The Boundary or SSM session, or the account's id.
+    pub session: Option<String>,
+    /// How much the link carries.
+    pub assurance: Option<Assurance>,
+    /// How many at most.
+    pub limit: Option<u32>,
+}
+
+/// Which findings; what is not set takes all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FindingFilter {
+    /// As bad as this, or worse.
+    pub severity: Option<Severity>,
+    /// How far settled; several are alternatives, none takes all.
+    pub states: Vec<State>,
+    /// What.
+    pub code: Option<Code>,
+    /// Happened at or after this, or, when no time is known, first seen then, UTC.
+    pub from: Option<Timestamp>,
+    /// Happened before this, UTC.
+    pub to: Option<Timestamp>,
+    /// How many at most.
+    pub limit: Option<u32>,
+}
+
+/// A finding with what the state knows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownFinding {
+    /// The finding, in its last state.
+    pub finding: Finding,
+    /// The first judgement that had it, UTC.
+    pub first_seen: Timestamp,
+    /// The last judgement that changed it, UTC.
+    pub last_changed: Timestamp,
+    /// Its case; none when the case was purged.
+    pub case_id: Option<String>,
+}
+
+/// A change in a finding's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// Its number among all changes.
+    pub n: i64,
+    /// When, UTC.
+    pub at: Timestamp,
+    /// The state before; none when it was new.
+    pub from: Option<String>,
+    /// The state after.
+    pub to: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Reader {
+    /// Accounts, the latest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn sessions(&self, filter: &AccountFilter) -> Result<Vec<Account>, StateError> {
+        let mut ask = Ask::default();
+        ask.add("(ended IS NULL OR ended >= ?)", filter.from.map(micros::down));
+        ask.add("coalesce(started, ended) < ?", filter.to.map(micros::up));
+        ask.any_of(&["user_id", "user_name", "principal_arn"], filter.user.as_deref());
+        ask.any_of(&["task_id", "task_arn"], filter.task.as_deref());
+        ask.any_of(&["investigation_id"], filter.investigation.as_deref());
+        ask.any_of(&["boundary_session_id", "ssm_session_id", "id"], filter.session.as_deref());
+        ask.any_of(&["assurance"], filter.assurance.map(Assurance::word));
+        let sql = ask.sql("SELECT body FROM accounts", "started DESC, id", filter.limit);
+        let mut statement = self.db.prepare(&sql)?;
+        let mut rows = statement.query(params_from_iter(ask.values))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(parsed(&row.get::<_, String>(0)?)?);
+        }
+        Ok(found)
+    }
+
+    /// Findings, the worst first, then the latest.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn findings(&self, filter: &FindingFilter) -> Result<Vec<KnownFinding>, StateError> {
+        let mut ask = Ask::default();
+        ask.add("severity_rank >= ?", filter.severity.map(|it| i64::from(rank(it))));
+        ask.one_of("state", filter.states.iter().map(|state| state.word()));
+        ask.any_of(&["code"], filter.code.map(Code::word));
+        ask.add("coalesce(at, first_seen) >= ?", filter.from.map(micros::down));
+        ask.add("coalesce(at, first_seen) < ?", filter.to.map(micros::up));
+        let order = "severity_rank DESC, coalesce(at, first_seen) DESC, id";
+        let sql = ask.sql("SELECT body, first_seen, last_changed, case_id FROM findings", order, filter.limit);
+        let mut statement = self.db.prepare(&sql)?;
+        let mut rows = statement.query(params_from_iter(ask.values))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(KnownFinding {
+                finding: parsed(&row.get::<_, String>(0)?)?,
+                first_seen: micros::time(row.get(1)?),
+                last_changed: micros::time(row.get(2)?),
+                case_id: row.get(3)?,
+            });
+        }
+        Ok(found)
+    }
+
+    /// The changes of a finding, the first first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn history(&self, finding_id: &str) -> Result<Vec<HistoryEntry>, StateError> {
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT n, at, from_state, to_state, why FROM finding_history WHERE finding_id = ? ORDER BY n")?;
+        let rows = statement.query_map([finding_id], |row| {
+            let at = micros::time(row.get(1)?);
+            Ok(HistoryEntry { n: row.get(0)?, at, from: row.get(2)?, to: row.get(3)?, why: row.get(4)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What was read in a period, cut to it, in order of source, place, scope and time. What is not listed was not read.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn coverage(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Coverage>, StateError> {
+        cover::read(&self.db, from, to)
+    }
+
+    /// All facts of some kinds, in order of time; see [`crate::kind`] for their words.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn facts_of_kinds(&self, kinds: &[&str]) -> Result<Vec<Fact>, StateError> {
+        let mut ask = Ask::default();
+        ask.one_of("kind", kinds.iter().copied());
+        let mut statement = self.db.prepare(&ask.sql("SELECT id FROM facts", "id", None))?;
+        let ids = statement.query_map(params_from_iter(ask.values), |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        self.facts(&ids)
+    }
+
+    /// Where a source is to be read on.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn cursor(&self, source: Source, place: &str, name: &str) -> Result<Option<Value>, StateError> {
+        let text: Option<String> = self
+            .db
+            .prepare_cached("SELECT value FROM cursors WHERE source = ? AND place = ? AND name = ?")?
+            .query_row([source.word(), place, name], |row| row.get(0))
+            .optional()?;
+        text.map(|text| parsed(&text)).transpose()
+    }
+
+    /// Checks the chains of commits and of the findings' history; the heads are what to anchor elsewhere.
+    ///
+    /// # Errors
+    /// [`StateError::Chain`] at the first row that was changed, added or removed.
+    pub fn verify(&self) -> Result<Heads, StateError> {
+        let tx = self.db.unchecked_transaction()?;
+        chain::verify(&tx)
+    }
+}
+
+/// Conditions with their values.
+#[derive(Default)]
+struct Ask {
+    conditions: Vec<String>,
+    values: Vec<Sql>,
+}
+
+impl Ask {
+    fn add(&mut self, condition: &str, value: Option<i64>) {
+        if let Some(value) = value {
+            self.conditions.push(condition.to_owned());
+            self.values.push(Sql::Integer(value));
+        }
+    }
+
+    fn any_of(&mut self, columns: &[&str], value: Option<&str>) {
+        let Some(value) = value else { return };
+        let parts: Vec<String> = columns.iter().map(|column| format!("{column} = ?")).collect();
+        self.conditions.push(format!("({})", parts.join(" OR ")));
+        self.values.extend(columns.iter().map(|_| Sql::Text(value.to_owned())));
+    }
+
+    fn one_of<'a>(&mut self, column: &str, words: impl Iterator<Item = &'a str>) {
+        let words: Vec<Sql> = words.map(|word| Sql::Text(word.to_owned())).collect();
+        if !words.is_empty() {
+            self.conditions.push(format!("{column} IN ({})", vec!["?"; words.len()].join(", ")));
+            self.values.extend(words);
+        }
+    }
+
+    fn sql(&self, select: &str, order: &str, limit: Option<u32>) -> String {
+        let conditions =
+            if self.conditions.is_empty() { String::new() } else { format!(" WHERE {}", self.conditions.join(" AND ")) };
+        let limit = limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
+        format!("{select}{conditions} ORDER BY {order}{limit}")
+    }
+}
+
+fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, StateError> {
+    Ok(serde_json::from_str(text)?)
+}
