@@ -65,3 +65,16 @@ variable "egress_worker_filter" {
   type        = string
   default     = ""
 }
+
+variable "auditor_login_name" {
+  description = "The login name of audit-bridge, and the name of its user"
+  type        = string
+  default     = "audit-bridge"
+}
+
+variable "auditor_password" {
+  description = "The first password of audit-bridge; empty: no account for it. It is stored in Terraform's state, as the sync's is"
+  type        = string
+  default     = ""
+  sensitive   = true
+}

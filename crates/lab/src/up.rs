@@ -39,6 +39,12 @@ fn exports(world: &World) -> Result<String, std::fmt::Error> {
     }
     writeln!(out, "export HTTPS_PROXY='http://{}'", world.connect_proxy_addr())?;
     writeln!(out, "export LAB_WORKER_ADDR='{}'", world.worker_addr())?;
+    let auditor = world.boundary().add_user("auditor", &crate::demo::audit::GRANTS, &["this", "descendants"]);
+    writeln!(out, "# For audit-bridge, in a shell of its own: AWS rights to read, and an account at Boundary")?;
+    for (name, value) in world.auditor_environment() {
+        writeln!(out, "#   export {name}='{value}'")?;
+    }
+    writeln!(out, "#   export AUDIT_BRIDGE_PASSWORD='{}'   # auditor, {}", auditor.password, lab::AUTH_METHOD_ID)?;
     Ok(out)
 }
 

@@ -1,6 +1,7 @@
 //! `lab demo`: a world, the programs built beside us, a target that target-sync makes, and a shell through the stand-in for
 //! Boundary.
 
+pub(crate) mod audit;
 pub(crate) mod script;
 pub(crate) mod sync;
 mod terminal;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use lab::{TaskView, World, WorldOptions};
+use tempfile::TempDir;
 
 use crate::say;
 
@@ -48,6 +50,10 @@ pub(crate) struct Stage {
     /// The alias that target-sync gave the task.
     pub(crate) alias: String,
     user: String,
+    /// target-sync's configuration and journal.
+    pub(crate) sync_folder: TempDir,
+    /// Where the programs are.
+    pub(crate) programs: PathBuf,
 }
 
 impl Stage {
@@ -57,9 +63,20 @@ impl Stage {
         let task = world.tasks().into_iter().next().context("the lab's world has no task")?;
         let uid = nix::unistd::getuid();
         let user = nix::unistd::User::from_uid(uid)?.with_context(|| format!("no user of id {uid} on this machine"))?.name;
-        let account = sync::make_target(&world, &task, &programs.join(sync::PROGRAM)).await?;
+        let sync_folder = TempDir::with_prefix("lab-sync-").context("failed to make a folder for target-sync")?;
+        let account = sync::make_target(&world, &task, &programs.join(sync::PROGRAM), sync_folder.path()).await?;
         let alias = account["targets"][0]["aliases"][0].as_str().context("target-sync made no alias")?.to_owned();
-        Ok(Self { world, task, lab: std::env::current_exe()?, wrapper: programs.join(WRAPPER), account, alias, user })
+        Ok(Self {
+            world,
+            task,
+            lab: std::env::current_exe()?,
+            wrapper: programs.join(WRAPPER),
+            account,
+            alias,
+            user,
+            sync_folder,
+            programs,
+        })
     }
 
     /// What the stand-in is called with.

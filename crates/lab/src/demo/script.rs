@@ -10,7 +10,7 @@ use lab::{ChildStatus, JournalEntry, World};
 use tempfile::TempDir;
 
 use crate::demo::terminal::Terminal;
-use crate::demo::{Stage, WRAPPER, build, sync};
+use crate::demo::{Stage, WRAPPER, audit, build, sync};
 use crate::report;
 
 /// Generous: only a hang reaches it.
@@ -41,12 +41,13 @@ impl Story {
 
 /// Runs the script; success only if every line of the story holds.
 pub(crate) async fn run() -> anyhow::Result<ExitCode> {
-    let stage = Stage::new(build(&[WRAPPER, sync::PROGRAM])?).await?;
+    let stage = Stage::new(build(&[WRAPPER, sync::PROGRAM, audit::PROGRAM])?).await?;
     let state = TempDir::with_prefix("lab-state-").context("failed to make a folder for records")?;
     let mut story = Story { failed: 0 };
     tell_target(&stage, &mut story);
     through_boundary(&stage, state.path(), &mut story).await?;
     past_boundary(&stage, state.path(), &mut story).await?;
+    before_the_auditor(&stage, state.path(), &mut story).await?;
     if story.failed == 0 {
         report("the story holds");
         return Ok(ExitCode::SUCCESS);
@@ -138,6 +139,53 @@ async fn past_boundary(stage: &Stage, state: &Path, story: &mut Story) -> anyhow
     story.holds("and no data channel was opened", !started);
     if story.failed > 0 {
         report(&format!("the wrapper said:\n{}", String::from_utf8_lossy(&output.stderr)));
+    }
+    Ok(())
+}
+
+/// audit-bridge's account of both sessions, from what they left behind.
+async fn before_the_auditor(stage: &Stage, state: &Path, story: &mut Story) -> anyhow::Result<()> {
+    let folder = TempDir::with_prefix("lab-audit-").context("failed to make a folder for the auditor")?;
+    let journals = audit::Journals { wrapper: &find_records(state)?, sync: &find_records(stage.sync_folder.path())? };
+    let auditor = audit::Auditor::new(&stage.world, stage.programs.join(audit::PROGRAM), folder.path(), &journals)?;
+    let collected = auditor.run(&["collect", "--quiet"]).await?;
+    let said = String::from_utf8_lossy(&collected.stderr).into_owned();
+    story.holds("audit-bridge read every source, and has findings", collected.status.code() == Some(2));
+    let sessions = auditor.rows(&["sessions"]).await?;
+    let ours = sessions.iter().find(|row| !row["boundary_session_id"].is_null() && !row["ssm_session_id"].is_null());
+    let ours = ours.cloned().unwrap_or_default();
+    story.tell("it joined the shell to its Boundary session by what was planted", &Some("command"), &ours["method"].as_str());
+    story.tell("its exit code is 7", &Some(7), &ours["exit_code"].as_u64());
+    story.holds("its log was read", ours["transcript"].is_string());
+    let words: Vec<&str> = ours["witnesses"].as_array().into_iter().flatten().filter_map(|it| it["word"].as_str()).collect();
+    story.tell("and all four witnesses agree", &vec!["agrees"; 4], &words);
+    let findings = auditor.rows(&["findings", "--severity", "critical"]).await?;
+    let codes: Vec<&str> = findings.iter().filter_map(|row| row["code"].as_str()).collect();
+    story.tell("the session beside Boundary is a bypass", &vec!["BYPASS_EXEC"], &codes);
+    let beside = findings.first().map(|row| row["ssm_session_id"].clone()).unwrap_or_default();
+    story.holds("and is another session", beside.is_string() && beside != ours["ssm_session_id"]);
+    tell_bundle(&auditor, story).await?;
+    if story.failed > 0 {
+        report(&format!("audit-bridge said:\n{said}\n{sessions:#?}\n{findings:#?}"));
+    }
+    Ok(())
+}
+
+/// The report's bundle holds before somebody who has the public key alone.
+async fn tell_bundle(auditor: &audit::Auditor<'_>, story: &mut Story) -> anyhow::Result<()> {
+    let bundle = auditor.bundle();
+    let (key, public) = (bundle.with_extension("key"), bundle.with_extension("key.pub"));
+    let path = |path: &Path| path.display().to_string();
+    auditor.run(&["keygen", &path(&key)]).await?;
+    let written = auditor.run(&["report", "--from", "1h", "--out", &path(&bundle), "--key", &path(&key)]).await?;
+    let verified = auditor.run(&["verify", &path(&bundle), "--key", &path(&public)]).await?;
+    story.holds("its report is a bundle that the public key verifies", verified.status.success());
+    if !verified.status.success() {
+        report(&format!(
+            "report: {}\nverify: {}",
+            String::from_utf8_lossy(&written.stderr),
+            String::from_utf8_lossy(&verified.stdout)
+        ));
     }
     Ok(())
 }

@@ -5,7 +5,6 @@ use lab::{AUTH_METHOD_ID, PROJECT_ID, TaskView, World};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Output, Stdio};
-use tempfile::TempDir;
 
 /// The program's and the package's name.
 pub(crate) const PROGRAM: &str = "target-sync";
@@ -21,14 +20,14 @@ pub(crate) const GRANTS: [&str; 6] = [
 ];
 
 /// Runs `target-sync apply`, and returns what `target-sync explain` then says of the task.
-pub(crate) async fn make_target(world: &World, task: &TaskView, program: &Path) -> anyhow::Result<Value> {
-    let folder = TempDir::with_prefix("lab-sync-").context("failed to make a folder for target-sync")?;
-    configure(world, folder.path())?;
-    let applied = run(world, program, folder.path(), &["apply", "--quiet"]).await?;
+/// Its configuration and its journal lie in the folder.
+pub(crate) async fn make_target(world: &World, task: &TaskView, program: &Path, folder: &Path) -> anyhow::Result<Value> {
+    configure(world, folder)?;
+    let applied = run(world, program, folder, &["apply", "--quiet"]).await?;
     if !applied.status.success() {
         bail!("target-sync failed: {}", String::from_utf8_lossy(&applied.stderr));
     }
-    let explained = run(world, program, folder.path(), &["explain", &task.task_id, "-o", "json"]).await?;
+    let explained = run(world, program, folder, &["explain", &task.task_id, "-o", "json"]).await?;
     serde_json::from_slice(&explained.stdout)
         .with_context(|| format!("target-sync explained nothing: {}", String::from_utf8_lossy(&explained.stderr)))
 }

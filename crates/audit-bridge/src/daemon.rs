@@ -1,0 +1,212 @@
+//! `collect`: one round, or round after round until a signal.
+//!
+//! Owns time, signals, metrics and the progress that a person sees. A round is cut only between two commits.
+
+use crate::collect::haul::Ledger;
+use crate::collect::place::CollectError;
+use crate::collect::{Eyes, Round, Rounding};
+use crate::evidence;
+use crate::program::{open_reader, open_state, print, tell};
+use crate::settings::Settings;
+use crate::{exit, metrics::Metrics};
+use audit_state::{FindingFilter, State, StateError};
+use cli_kit::{chain_text, exit as shared};
+use correlation::State as Settled;
+use daemon_kit::{NotifyState, Scraped as _, Stop, notify, pause, serve, write_textfile};
+use evidence_bundle::store::EvidenceStore;
+use jiff::{SignedDuration, Timestamp};
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// What a collector works with.
+struct Collector {
+    state: State,
+    evidence: Box<dyn EvidenceStore>,
+    eyes: Eyes,
+}
+
+impl Collector {
+    fn open(settings: &Settings) -> Result<Self, u8> {
+        let eyes = Eyes::new(settings).map_err(|text| {
+            tell(&text);
+            shared::CONFIGURATION
+        })?;
+        if settings.boundary.is_empty()
+            && settings.aws.is_empty()
+            && settings.records.is_empty()
+            && settings.boundary_events.is_empty()
+        {
+            tell("no source is configured: write [[boundary]], [[aws]], [[boundary_events]] or [[records]] into the file");
+            return Err(shared::CONFIGURATION);
+        }
+        let evidence = evidence::open(settings).map_err(|error| crate::program::failed(&error))?;
+        let state = open_state(settings).map_err(|error| crate::program::failed(&error))?;
+        Ok(Self { state, evidence, eyes })
+    }
+
+    async fn round(&mut self, settings: &Settings, progress: &(dyn Fn(&str) + Sync)) -> Result<Round, CollectError> {
+        let now = Timestamp::now();
+        let run = self.state.begin_run("collect", now).map_err(crate::collect::haul::KeepError::from)?;
+        let ledger = Ledger { state: &mut self.state, evidence: self.evidence.as_ref() };
+        let round = Rounding::new(settings, ledger, now, progress).run(&mut self.eyes).await?;
+        self.retire(settings, now).map_err(crate::collect::haul::KeepError::from)?;
+        self.state.end_run(run, Timestamp::now()).map_err(crate::collect::haul::KeepError::from)?;
+        Ok(round)
+    }
+
+    /// Removes what is older than the retention; its evidence stays until an operator removes it, since it may be locked.
+    fn retire(&mut self, settings: &Settings, now: Timestamp) -> Result<(), StateError> {
+        let before = now - SignedDuration::from_hours(24 * i64::from(settings.retention_days));
+        let purged = self.state.purge(before, now)?;
+        if purged.cases > 0 {
+            tracing::info!(event = "purged", cases = purged.cases, "settled cases beyond the retention were removed");
+        }
+        Ok(())
+    }
+}
+
+/// One round: the line for cron.
+pub(crate) async fn once(settings: &Settings, quiet: bool) -> u8 {
+    let mut collector = match Collector::open(settings) {
+        Ok(collector) => collector,
+        Err(code) => return code,
+    };
+    let began = Instant::now();
+    let progress = Progress::new(quiet);
+    let round = collector.round(settings, &|name| progress.say(name)).await;
+    progress.end();
+    let mut metrics = Metrics::new(settings.daemon.interval);
+    metrics.add(round.as_ref().ok(), began.elapsed(), Timestamp::now(), figures(settings));
+    write_metrics(settings, &metrics);
+    match round {
+        Ok(round) => conclude(settings, &round, quiet),
+        Err(error) => crate::program::failed(&error),
+    }
+}
+
+/// Tells what came of a round, and gives its exit code.
+fn conclude(settings: &Settings, round: &Round, quiet: bool) -> u8 {
+    for (name, why) in &round.failed {
+        tell(&format!("{name}: {why}"));
+    }
+    if !quiet {
+        let failed = round.failed.len();
+        print(&format!(
+            "{} sources read, {failed} not; {} cases judged, {} findings changed\n",
+            round.read, round.judged.cases, round.judged.changed
+        ));
+    }
+    if round.failed.is_empty() { findings_code(settings) } else { exit::INCOMPLETE }
+}
+
+/// 2 when something at or above the operator's severity stands, else 0.
+pub(crate) fn findings_code(settings: &Settings) -> u8 {
+    let standing = vec![Settled::Provisional, Settled::Confirmed];
+    let filter = FindingFilter { severity: Some(settings.fail_on), states: standing, limit: Some(1), ..FindingFilter::default() };
+    match open_reader(settings).and_then(|reader| reader.findings(&filter)) {
+        Ok(found) if found.is_empty() => shared::OK,
+        Ok(_) => exit::FINDINGS,
+        Err(error) => crate::program::failed(&error),
+    }
+}
+
+/// Round after round: the daemon.
+pub(crate) async fn watch(settings: &Settings, quiet: bool) -> u8 {
+    let mut stop = match Stop::listen() {
+        Ok(stop) => stop,
+        Err(error) => return crate::program::failed(&error),
+    };
+    let mut collector = match Collector::open(settings) {
+        Ok(collector) => collector,
+        Err(code) => return code,
+    };
+    let metrics = Arc::new(Mutex::new(Metrics::new(settings.daemon.interval)));
+    if let Some(address) = settings.daemon.listen
+        && let Err(error) = serve(address, metrics.clone()).await
+    {
+        tell(&format!("failed to listen on {address}: {error}"));
+        return shared::CONFIGURATION;
+    }
+    notify(&[NotifyState::Ready]);
+    tracing::info!(event = "started", interval = ?settings.daemon.interval, "the collector has started");
+    let code = live(settings, &mut collector, &metrics, &mut stop, quiet).await;
+    notify(&[NotifyState::Stopping]);
+    tracing::info!(event = "stopped", code, "the collector has stopped");
+    code
+}
+
+async fn live(settings: &Settings, collector: &mut Collector, metrics: &Mutex<Metrics>, stop: &mut Stop, quiet: bool) -> u8 {
+    loop {
+        let began = Instant::now();
+        let progress = Progress::new(quiet);
+        let told = |name: &str| progress.say(name);
+        let ended = tokio::select! {
+            ended = collector.round(settings, &told) => ended,
+            // Each commit is whole: what this round has not read, the next one reads.
+            () = stop.asked() => return shared::OK,
+        };
+        progress.end();
+        {
+            let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
+            metrics.add(ended.as_ref().ok(), began.elapsed(), Timestamp::now(), figures(settings));
+            write_metrics(settings, &metrics);
+        }
+        match ended {
+            Ok(round) => tracing::info!(
+                event = "round_done",
+                read = round.read,
+                failed = round.failed.len(),
+                cases = round.judged.cases,
+                changed = round.judged.changed,
+                took = ?began.elapsed(),
+                "a round is done"
+            ),
+            Err(error) => {
+                tracing::error!(event = "round_failed", error = %chain_text(&error), "nothing more can be kept");
+                return exit::FAILED;
+            }
+        }
+        notify(&[NotifyState::Watchdog]);
+        let daemon = &settings.daemon;
+        tokio::select! {
+            () = tokio::time::sleep(pause(daemon.interval, daemon.jitter_percent, began.elapsed())) => {}
+            () = stop.asked() => return shared::OK,
+        }
+    }
+}
+
+fn figures(settings: &Settings) -> Option<audit_state::Figures> {
+    open_reader(settings).and_then(|reader| reader.figures(Timestamp::now())).ok()
+}
+
+fn write_metrics(settings: &Settings, metrics: &Metrics) {
+    if let Some(file) = &settings.daemon.metrics_file
+        && let Err(error) = write_textfile(file, &metrics.text())
+    {
+        tracing::warn!(event = "metrics_unwritten", %error, file = %file.display(), "the metrics' file cannot be written");
+    }
+}
+
+/// One line on a terminal that says which source is being read.
+struct Progress {
+    shown: bool,
+}
+
+impl Progress {
+    fn new(quiet: bool) -> Self {
+        Self { shown: !quiet && std::io::stderr().is_terminal() }
+    }
+
+    fn say(&self, name: &str) {
+        if self.shown {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[2Kreading {name} …");
+        }
+    }
+
+    fn end(&self) {
+        if self.shown {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[2K");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! `sessions`, `show`, `findings`, `coverage`, `access`: what is known, as it stands.
+//!
+//! Owns which rows are asked for. Looking never changes the state, and works while a collector runs.
+
+use crate::args::{AccessArgs, FindingsArgs, OutputWord, PeriodArgs, SessionsArgs};
+use crate::program::{failed, open_reader, paper, print, print_lines, tell};
+use crate::settings::Settings;
+use crate::{daemon, exit};
+use audit_facts::{Coverage, Grade, Source, SsmSessionId};
+use audit_report::{
+    Overall, access_at, access_between, coverage_grade, coverage_json, finding_json, look, session_json, timeline,
+};
+use audit_state::{AccountFilter, FindingFilter, KnownFinding, Reader, StateError};
+use cli_kit::{exit as shared, printable};
+use correlation::{Account, Code, Finding, State};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+/// The period that is looked at when none is said.
+const USUAL: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// A period with both ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Period {
+    pub(crate) from: Timestamp,
+    pub(crate) to: Timestamp,
+}
+
+impl Period {
+    /// What was said; the last seven days where nothing was.
+    pub(crate) fn of(args: &PeriodArgs, now: Timestamp) -> Self {
+        let to = args.to.unwrap_or(now);
+        Self { from: args.from.unwrap_or(to - USUAL), to }
+    }
+}
+
+/// Runs a question on the state, and turns its failure into an exit code.
+fn ask(settings: &Settings, question: impl FnOnce(&Reader) -> Result<u8, StateError>) -> u8 {
+    match open_reader(settings).and_then(|reader| question(&reader)) {
+        Ok(code) => code,
+        Err(error) => failed(&error),
+    }
+}
+
+pub(crate) fn sessions(settings: &Settings, args: &SessionsArgs) -> u8 {
+    let filter = AccountFilter {
+        from: args.period.from,
+        to: args.period.to,
+        user: args.user.clone(),
+        task: args.task.clone(),
+        investigation: args.investigation.clone(),
+        assurance: args.assurance.map(Into::into),
+        ..AccountFilter::default()
+    };
+    ask(settings, |reader| {
+        let accounts = reader.sessions(&filter)?;
+        match args.output {
+            OutputWord::Jsonl => print_lines(accounts.iter().map(session_json)),
+            OutputWord::Table if accounts.is_empty() => print("no sessions\n"),
+            OutputWord::Table => print(&look::sessions(&accounts, paper())),
+        }
+        Ok(shared::OK)
+    })
+}
+
+pub(crate) fn show(settings: &Settings, session: &str, output: OutputWord) -> u8 {
+    ask(settings, |reader| {
+        let accounts = match found(reader, session)? {
+            accounts if accounts.is_empty() => {
+                tell(&format!("no session is or begins with `{}`; see audit-bridge sessions", printable(session, 100)));
+                return Ok(exit::FAILED);
+            }
+            accounts => accounts,
+        };
+        for account in &accounts {
+            let moments = timeline(&reader.facts(&account.facts)?);
+            let findings = findings_of(reader, account)?;
+            match output {
+                OutputWord::Table => print(&look::session(account, &moments, &findings, paper())),
+                OutputWord::Jsonl => print_lines([json!({
+                    "session": session_json(account),
+                    "timeline": moments.iter().map(audit_report::rows::moment_json).collect::<Vec<_>>(),
+                    "findings": findings.iter().map(finding_json).collect::<Vec<_>>(),
+                })]),
+            }
+        }
+        Ok(shared::OK)
+    })
+}
+
+/// The accounts of a session: by its id, else by the beginning of one.
+pub(crate) fn found(reader: &Reader, session: &str) -> Result<Vec<Account>, StateError> {
+    let exact = reader.sessions(&AccountFilter { session: Some(session.to_owned()), ..AccountFilter::default() })?;
+    if !exact.is_empty() || session.len() < 4 {
+        return Ok(exact);
+    }
+    let begins = |id: Option<&str>| id.is_some_and(|id| id.starts_with(session));
+    let mut all = reader.sessions(&AccountFilter::default())?;
+    all.retain(|account| {
+        begins(account.boundary_session_id.as_deref()) || begins(account.ssm_session_id.as_ref().map(SsmSessionId::as_str))
+    });
+    Ok(all)
+}
+
+/// The findings on an account, resolved ones too.
+pub(crate) fn findings_of(reader: &Reader, account: &Account) -> Result<Vec<Finding>, StateError> {
+    let ssm = account.ssm_session_id.as_ref().map(SsmSessionId::as_str);
+    let all = reader.findings(&FindingFilter::default())?;
+    let belongs = |finding: &Finding| {
+        let same = |one: Option<&str>, other: Option<&str>| one.is_some() && one == other;
+        same(finding.ssm_session_id.as_deref(), ssm)
+            || (finding.ssm_session_id.is_none()
+                && same(finding.boundary_session_id.as_deref(), account.boundary_session_id.as_deref()))
+    };
+    Ok(all.into_iter().map(|known| known.finding).filter(belongs).collect())
+}
+
+pub(crate) fn findings(settings: &Settings, args: &FindingsArgs) -> u8 {
+    let code = match args.code.as_deref().map(code_of) {
+        Some(None) => {
+            tell(&format!(
+                "there is no code `{}`; docs/findings.md lists them",
+                printable(args.code.as_deref().unwrap_or_default(), 60)
+            ));
+            return shared::USAGE;
+        }
+        Some(code) => code,
+        None => None,
+    };
+    let standing = vec![State::Open, State::Provisional, State::Confirmed];
+    let filter = FindingFilter {
+        severity: Some(args.severity.into()),
+        states: args.state.map_or(standing, |state| vec![state.into()]),
+        code,
+        from: args.period.from,
+        to: args.period.to,
+        ..FindingFilter::default()
+    };
+    ask(settings, |reader| {
+        let known = reader.findings(&filter)?;
+        match args.output {
+            OutputWord::Jsonl => print_lines(known.iter().map(known_json)),
+            OutputWord::Table if known.is_empty() => print("no findings\n"),
+            OutputWord::Table => {
+                let findings: Vec<Finding> = known.into_iter().map(|known| known.finding).collect();
+                print(&look::findings(&findings, paper()));
+            }
+        }
+        Ok(daemon::findings_code(settings))
+    })
+}
+
+fn known_json(known: &KnownFinding) -> serde_json::Value {
+    let mut row = finding_json(&known.finding);
+    row["first_seen"] = json!(known.first_seen);
+    row["last_changed"] = json!(known.last_changed);
+    row
+}
+
+fn code_of(word: &str) -> Option<Code> {
+    Code::ALL.iter().copied().find(|code| code.word().eq_ignore_ascii_case(word))
+}
+
+/// The kinds of source that the configuration has, for the grade of a period.
+pub(crate) fn sources(settings: &Settings) -> Vec<Source> {
+    let mut sources = Vec::new();
+    let mut add = |wanted: bool, source: Source| {
+        if wanted && !sources.contains(&source) {
+            sources.push(source);
+        }
+    };
+    add(!settings.boundary.is_empty(), Source::BoundaryApi);
+    add(!settings.boundary_events.is_empty(), Source::BoundaryEvents);
+    for aws in &settings.aws {
+        add(aws.cloud_trail != crate::settings::TrailBy::Off, Source::CloudTrail);
+        add(true, Source::ExecLogs);
+        add(aws.exec_objects.is_some(), Source::ExecObjects);
+        add(aws.artifacts.is_some(), Source::Artifacts);
+        add(aws.ssm_sessions, Source::SsmSessions);
+        add(true, Source::Ecs);
+        add(!aws.links.is_empty(), Source::Links);
+        add(aws.sync_records.is_some(), Source::SyncRecords);
+    }
+    for records in &settings.records {
+        let is_wrapper = records.of == crate::settings::RecordsOf::Wrapper;
+        add(true, if is_wrapper { Source::Links } else { Source::SyncRecords });
+    }
+    sources.sort();
+    sources
+}
+
+/// The grade of a period, as far as all sources were read by now: CloudTrail is always some minutes late.
+pub(crate) fn graded(settings: &Settings, windows: &[Coverage], period: Period) -> Overall {
+    let sources = sources(settings);
+    let reached =
+        |source: &Source| windows.iter().filter(|it| it.source == *source && it.grade > Grade::None).map(|it| it.to).max();
+    let horizon = sources.iter().filter_map(reached).min().unwrap_or(period.to).clamp(period.from, period.to);
+    let read = coverage_grade(windows, &sources, period.from, horizon);
+    if horizon == period.to {
+        return read;
+    }
+    let later = horizon.strftime("%Y-%m-%d %H:%M:%S");
+    let sentence = format!("{} After {later} UTC not every source has been read yet.", read.sentence);
+    Overall { grade: read.grade, sentence, ..coverage_grade(windows, &sources, period.from, period.to) }
+}
+
+pub(crate) fn coverage(settings: &Settings, args: &PeriodArgs, output: OutputWord) -> u8 {
+    let period = Period::of(args, Timestamp::now());
+    ask(settings, |reader| {
+        let windows = reader.coverage(period.from, period.to)?;
+        match output {
+            OutputWord::Jsonl => print_lines(windows.iter().map(coverage_json)),
+            OutputWord::Table => {
+                print(&look::coverage(&graded(settings, &windows, period), paper()));
+            }
+        }
+        Ok(shared::OK)
+    })
+}
+
+pub(crate) fn access(settings: &Settings, args: &AccessArgs) -> u8 {
+    let kinds = ["boundary_target", "boundary_user", "sync_change", "boundary_event", "task"];
+    ask(settings, |reader| {
+        let facts = reader.facts_of_kinds(&kinds)?;
+        if args.period.from.is_some() || args.period.to.is_some() {
+            let period = Period::of(&args.period, Timestamp::now());
+            let accesses = access_between(&facts, period.from, period.to);
+            match args.output {
+                OutputWord::Jsonl => print_lines([json!(accesses)]),
+                OutputWord::Table => print(&look::access_between(&accesses, paper())),
+            }
+            return Ok(shared::OK);
+        }
+        let rows = access_at(&facts, args.at.unwrap_or_else(Timestamp::now));
+        match args.output {
+            OutputWord::Jsonl => print_lines(rows.iter().map(|row| json!(row))),
+            OutputWord::Table if rows.is_empty() => print("nobody, as far as target-sync's records say\n"),
+            OutputWord::Table => print(&look::access(&rows, paper())),
+        }
+        Ok(shared::OK)
+    })
+}

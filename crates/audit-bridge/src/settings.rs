@@ -1,0 +1,536 @@
+//! What goes for one run: flags and environment over the file over defaults.
+//!
+//! Owns the file's sections and what may not be combined. Reads no secret.
+
+use crate::args::{CollectArgs, Common};
+use boundary_api::ProgramAccount;
+use cli_kit::{ConfigError, FileLayers, printable};
+use correlation::{Policy, Severity};
+use record_delivery::{Bucket, LogGroup, PlaceError};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Boundary forgets an hour after a session's end: rounds farther apart lose sessions.
+const INTERVAL_MAX: Duration = Duration::from_mins(15);
+
+/// Why there is nothing to run with.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A file cannot be used.
+    #[error(transparent)]
+    File(#[from] ConfigError),
+    /// A value has no meaning.
+    #[error("`{key}` is `{value}`: {wanted}", value = printable(value, 200))]
+    Value {
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+        /// What it takes.
+        wanted: &'static str,
+    },
+    /// A place cannot be used.
+    #[error("`{key}`: {error}")]
+    Place {
+        /// The key.
+        key: String,
+        /// Why not.
+        error: PlaceError,
+    },
+    /// Two sources have one name.
+    #[error("two sources are named `{}`: names tell them apart in cursors and findings", printable(.0, 64))]
+    Twice(String),
+    /// A source that nothing configures was asked for.
+    #[error("no source is named `{}`", printable(.0, 64))]
+    Unknown(String),
+    /// Nothing says where the state goes.
+    #[error("neither --state-dir, XDG_STATE_HOME nor HOME says where the state goes")]
+    NoStateDir,
+}
+
+/// The file. A section counts as a whole: the first file that has it wins.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct File {
+    state_dir: Option<PathBuf>,
+    fail_on: Option<Severity>,
+    retention_days: Option<u32>,
+    evidence: Option<String>,
+    evidence_aws: Option<String>,
+    boundary: Option<Vec<BoundarySource>>,
+    boundary_events: Option<Vec<EventsSource>>,
+    aws: Option<Vec<AwsSource>>,
+    records: Option<Vec<RecordsSource>>,
+    policy: Option<Policy>,
+    daemon: Option<DaemonSection>,
+    canary: Option<CanarySection>,
+}
+
+/// A Boundary controller.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BoundarySource {
+    /// Its name in cursors and findings.
+    pub name: String,
+    /// The controller's address; `BOUNDARY_ADDR` wins.
+    #[serde(default)]
+    pub addr: Option<String>,
+    /// The scope whose sessions are read, with all below.
+    #[serde(default = "global")]
+    pub scope_id: String,
+    /// The auth method, when the environment has no token.
+    #[serde(default)]
+    pub auth_method_id: Option<String>,
+    /// The login name.
+    #[serde(default)]
+    pub login_name: Option<String>,
+    /// The password's file; else `AUDIT_BRIDGE_PASSWORD`.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// The most requests a second.
+    #[serde(default = "eighty")]
+    pub requests_per_second: f64,
+}
+
+fn global() -> String {
+    "global".to_owned()
+}
+
+fn eighty() -> f64 {
+    80.0
+}
+
+/// Boundary's audit events.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsSource {
+    /// Its name in cursors and findings.
+    pub name: String,
+    /// Files with one event a line.
+    #[serde(default)]
+    pub files: Vec<PathBuf>,
+    /// A log group, read through the AWS source of that name.
+    #[serde(default)]
+    pub log_group: Option<String>,
+    /// The AWS source that reads the log group.
+    #[serde(default)]
+    pub aws: Option<String>,
+}
+
+/// Where CloudTrail is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrailBy {
+    /// The trail's objects, with their digests.
+    Trail,
+    /// The event history: two requests a second, no proof of completeness.
+    #[default]
+    Lookup,
+    /// Not at all.
+    Off,
+}
+
+/// One account and region of AWS.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AwsSource {
+    /// Its name in cursors and findings.
+    pub name: String,
+    /// The region.
+    pub region: String,
+    /// The SDK's profile; else its own chain.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// The account that the caller must belong to.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// The clusters whose tasks and settings are read.
+    #[serde(default)]
+    pub ecs_clusters: Vec<String>,
+    /// How CloudTrail is read.
+    #[serde(default)]
+    pub cloud_trail: TrailBy,
+    /// The trail's bucket and prefix, `s3://BUCKET[/PREFIX]`.
+    #[serde(default)]
+    pub trail: Option<String>,
+    /// Log groups with transcripts; those of the clusters' settings are read besides.
+    #[serde(default)]
+    pub exec_log_groups: Vec<String>,
+    /// Transcripts in S3, `s3://BUCKET[/PREFIX]`.
+    #[serde(default)]
+    pub exec_objects: Option<String>,
+    /// Artifacts in S3, `s3://BUCKET[/PREFIX]`.
+    #[serde(default)]
+    pub artifacts: Option<String>,
+    /// The wrapper's records: log groups and `s3://BUCKET[/PREFIX]`.
+    #[serde(default)]
+    pub links: Vec<String>,
+    /// target-sync's records, `s3://BUCKET[/PREFIX]`.
+    #[serde(default)]
+    pub sync_records: Option<String>,
+    /// Whether SSM's list of sessions is read.
+    #[serde(default = "yes")]
+    pub ssm_sessions: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Whose records a journal holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordsOf {
+    /// The wrapper's.
+    Wrapper,
+    /// target-sync's.
+    TargetSync,
+}
+
+/// A journal on this host.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordsSource {
+    /// Its name in cursors and findings.
+    pub name: String,
+    /// Whose.
+    pub of: RecordsOf,
+    /// The file.
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DaemonSection {
+    interval: Option<String>,
+    jitter_percent: Option<u32>,
+    listen: Option<SocketAddr>,
+    metrics_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CanarySection {
+    principal: Option<String>,
+}
+
+/// How a daemon lives.
+#[derive(Debug, Clone)]
+pub struct Daemon {
+    /// The time between two rounds.
+    pub interval: Duration,
+    /// How much of it is left to chance, percent.
+    pub jitter_percent: u32,
+    /// Where metrics and health are served.
+    pub listen: Option<SocketAddr>,
+    /// Where metrics are written after each round.
+    pub metrics_file: Option<PathBuf>,
+}
+
+/// Everything that goes for one run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where state and evidence are.
+    pub state_dir: PathBuf,
+    /// From which severity on findings count for the exit code.
+    pub fail_on: Severity,
+    /// Days that closed cases are kept.
+    pub retention_days: u32,
+    /// The bucket of the evidence, `s3://BUCKET[/PREFIX]`; else a folder beside the state.
+    pub evidence: Option<String>,
+    /// The AWS source that writes and reads that bucket.
+    pub evidence_aws: Option<String>,
+    /// Controllers.
+    pub boundary: Vec<BoundarySource>,
+    /// Audit events.
+    pub boundary_events: Vec<EventsSource>,
+    /// Accounts and regions.
+    pub aws: Vec<AwsSource>,
+    /// Journals on this host.
+    pub records: Vec<RecordsSource>,
+    /// What the operator expects.
+    pub policy: Policy,
+    /// How a daemon lives.
+    pub daemon: Daemon,
+    /// The canary's principal.
+    pub canary: Option<String>,
+    /// Each value with its origin, for `config show`.
+    pub shown: Vec<[String; 3]>,
+}
+
+/// Reads the files, those of the program unless one is named.
+///
+/// # Errors
+/// As of [`FileLayers::load`]; a file that was named must be there.
+pub(crate) fn load(common: &Common) -> Result<FileLayers<File>, SettingsError> {
+    match &common.config {
+        Some(path) => match std::fs::metadata(path) {
+            Ok(_) => Ok(FileLayers::load_from(std::slice::from_ref(path))?),
+            Err(error) => Err(ConfigError::Read(path.clone(), error).into()),
+        },
+        None => Ok(FileLayers::load("audit-bridge")?),
+    }
+}
+
+/// Puts flags, environment, files and defaults together.
+///
+/// # Errors
+/// [`SettingsError`] for the first thing that cannot be used.
+pub(crate) fn settle(
+    common: &Common,
+    collect: Option<&CollectArgs>,
+    files: &FileLayers<File>,
+) -> Result<Settings, SettingsError> {
+    let mut shown = Shown { files, rows: Vec::new() };
+    let state_dir = common.state_dir.clone().or_else(|| files.value(|f| f.state_dir.clone())).or_else(default_state_dir);
+    let state_dir = state_dir.ok_or(SettingsError::NoStateDir)?;
+    shown.row("state_dir", &state_dir, common.state_dir.is_some(), |f| f.state_dir.is_some());
+    let fail_on = common.fail_on.map(Severity::from).or_else(|| files.value(|f| f.fail_on)).unwrap_or(Severity::High);
+    shown.row("fail_on", &fail_on, common.fail_on.is_some(), |f| f.fail_on.is_some());
+    let retention_days = files.value(|f| f.retention_days).unwrap_or(400);
+    shown.row("retention_days", &retention_days, false, |f| f.retention_days.is_some());
+    let evidence = files.value(|f| f.evidence.clone());
+    shown.row("evidence", &evidence, false, |f| f.evidence.is_some());
+    let evidence_aws = files.value(|f| f.evidence_aws.clone());
+    shown.row("evidence_aws", &evidence_aws, false, |f| f.evidence_aws.is_some());
+    let boundary = files.value(|f| f.boundary.clone()).unwrap_or_default();
+    shown.row("boundary", &boundary, false, |f| f.boundary.is_some());
+    let boundary_events = files.value(|f| f.boundary_events.clone()).unwrap_or_default();
+    shown.row("boundary_events", &boundary_events, false, |f| f.boundary_events.is_some());
+    let aws = files.value(|f| f.aws.clone()).unwrap_or_default();
+    shown.row("aws", &aws, false, |f| f.aws.is_some());
+    let records = files.value(|f| f.records.clone()).unwrap_or_default();
+    shown.row("records", &records, false, |f| f.records.is_some());
+    let policy = files.value(|f| f.policy.clone()).unwrap_or_default();
+    shown.row("policy", &policy, false, |f| f.policy.is_some());
+    let daemon = daemon(collect, files, &mut shown)?;
+    let canary = files.value(|f| f.canary.clone()?.principal);
+    shown.row("canary.principal", &canary, false, |f| f.canary.is_some());
+    let mut settings = Settings {
+        state_dir,
+        fail_on,
+        retention_days,
+        evidence,
+        evidence_aws,
+        boundary,
+        boundary_events,
+        aws,
+        records,
+        policy,
+        daemon,
+        canary,
+        shown: shown.rows,
+    };
+    settings.shown.sort();
+    settings.check()?;
+    if let Some(collect) = collect {
+        settings.keep_only(&collect.sources)?;
+    }
+    Ok(settings)
+}
+
+impl Settings {
+    /// The names of all sources.
+    fn names(&self) -> Vec<&str> {
+        let boundary = self.boundary.iter().map(|it| it.name.as_str());
+        let events = self.boundary_events.iter().map(|it| it.name.as_str());
+        let aws = self.aws.iter().map(|it| it.name.as_str());
+        boundary.chain(events).chain(aws).chain(self.records.iter().map(|it| it.name.as_str())).collect()
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        let mut seen = BTreeSet::new();
+        for name in self.names() {
+            let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+            if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) {
+                return Err(value("name", name, "1 to 64 letters, digits, `-`, `_` or `.`"));
+            }
+            if !seen.insert(name) {
+                return Err(SettingsError::Twice(name.to_owned()));
+            }
+        }
+        match (&self.evidence, &self.evidence_aws) {
+            (Some(url), Some(name)) if self.aws.iter().any(|source| source.name == *name) => drop(bucket("evidence", url)?),
+            (Some(_), name) => {
+                let name = name.as_deref().unwrap_or_default();
+                return Err(value("evidence_aws", name, "the name of the [[aws]] source that writes the evidence"));
+            }
+            (None, Some(name)) => return Err(value("evidence_aws", name, "nothing, without `evidence`")),
+            (None, None) => {}
+        }
+        self.aws.iter().try_for_each(AwsSource::check)?;
+        self.boundary_events.iter().try_for_each(|source| self.check_events(source))?;
+        self.boundary.iter().try_for_each(BoundarySource::check)
+    }
+
+    fn check_events(&self, source: &EventsSource) -> Result<(), SettingsError> {
+        let key = format!("boundary_events.{}", source.name);
+        match (&source.log_group, &source.aws) {
+            (None, None) if source.files.is_empty() => Err(value(&key, "", "`files`, or `log_group` with `aws`")),
+            (None, None) => Ok(()),
+            (Some(group), Some(aws)) => {
+                log_group(&key, group)?;
+                let known = self.aws.iter().any(|it| it.name == *aws);
+                if known { Ok(()) } else { Err(value(&key, aws, "the name of an [[aws]] source")) }
+            }
+            _ => Err(value(&key, "", "`log_group` and `aws` go together")),
+        }
+    }
+
+    fn keep_only(&mut self, names: &[String]) -> Result<(), SettingsError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        if let Some(unknown) = names.iter().find(|name| !self.names().contains(&name.as_str())) {
+            return Err(SettingsError::Unknown(unknown.clone()));
+        }
+        self.boundary.retain(|it| names.contains(&it.name));
+        self.boundary_events.retain(|it| names.contains(&it.name));
+        // Log groups of audit events are read through an AWS source, which then reads nothing else.
+        self.aws.retain(|it| names.contains(&it.name));
+        self.records.retain(|it| names.contains(&it.name));
+        Ok(())
+    }
+}
+
+impl BoundarySource {
+    /// How to log in, when the environment has no token.
+    pub fn account(&self) -> Option<ProgramAccount> {
+        Some(ProgramAccount {
+            auth_method_id: self.auth_method_id.clone()?,
+            login_name: self.login_name.clone()?,
+            password_file: self.password_file.clone(),
+        })
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        let key = format!("boundary.{}", self.name);
+        if self.auth_method_id.is_some() != self.login_name.is_some() {
+            return Err(value(&key, "", "`auth_method_id` and `login_name` go together"));
+        }
+        if !(self.requests_per_second > 0.0 && self.requests_per_second <= 10_000.0) {
+            return Err(value(&key, &self.requests_per_second.to_string(), "requests_per_second above 0"));
+        }
+        Ok(())
+    }
+}
+
+impl AwsSource {
+    fn check(&self) -> Result<(), SettingsError> {
+        let key = |name: &str| format!("aws.{}.{name}", self.name);
+        if self.region.is_empty() || !self.region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+            return Err(value(&key("region"), &self.region, "a region such as us-east-2"));
+        }
+        if (self.cloud_trail == TrailBy::Trail) != self.trail.is_some() {
+            return Err(value(
+                &key("trail"),
+                self.trail.as_deref().unwrap_or_default(),
+                "s3://BUCKET[/PREFIX], with cloud_trail = \"trail\" only",
+            ));
+        }
+        for (name, url) in [
+            ("trail", &self.trail),
+            ("exec_objects", &self.exec_objects),
+            ("artifacts", &self.artifacts),
+            ("sync_records", &self.sync_records),
+        ] {
+            if let Some(url) = url {
+                bucket(&key(name), url)?;
+            }
+        }
+        for group in &self.exec_log_groups {
+            log_group(&key("exec_log_groups"), group)?;
+        }
+        for place in &self.links {
+            if place.starts_with("s3:") {
+                bucket(&key("links"), place)?;
+            } else {
+                log_group(&key("links"), place)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a bucket.
+pub(crate) fn bucket(key: &str, url: &str) -> Result<Bucket, SettingsError> {
+    Bucket::parse(url).map_err(|error| SettingsError::Place { key: key.to_owned(), error })
+}
+
+fn log_group(key: &str, name: &str) -> Result<LogGroup, SettingsError> {
+    LogGroup::parse(name).map_err(|error| SettingsError::Place { key: key.to_owned(), error })
+}
+
+fn value(key: &str, value: &str, wanted: &'static str) -> SettingsError {
+    SettingsError::Value { key: key.to_owned(), value: value.to_owned(), wanted }
+}
+
+fn daemon(collect: Option<&CollectArgs>, files: &FileLayers<File>, shown: &mut Shown<'_>) -> Result<Daemon, SettingsError> {
+    let section = files.value(|f| f.daemon.clone()).unwrap_or_default();
+    let said = collect.and_then(|args| args.interval);
+    let interval = match (said, &section.interval) {
+        (Some(interval), _) => interval,
+        (None, Some(text)) => {
+            humantime::parse_duration(text).map_err(|_| value("daemon.interval", text, "a time such as 90s or 5m"))?
+        }
+        (None, None) => Duration::from_mins(5),
+    };
+    if !(Duration::from_secs(5)..=INTERVAL_MAX).contains(&interval) {
+        let text = humantime::format_duration(interval).to_string();
+        return Err(value("daemon.interval", &text, "5s to 15m: Boundary forgets a session an hour after its end"));
+    }
+    let listen = collect.and_then(|args| args.listen).or(section.listen);
+    let from_file = |f: &File| f.daemon.is_some();
+    shown.row("daemon.interval", &humantime::format_duration(interval).to_string(), said.is_some(), from_file);
+    shown.row("daemon.listen", &listen, collect.is_some_and(|args| args.listen.is_some()), from_file);
+    let jitter_percent = section.jitter_percent.unwrap_or(20).min(100);
+    shown.row("daemon.jitter_percent", &jitter_percent, false, from_file);
+    shown.row("daemon.metrics_file", &section.metrics_file, false, from_file);
+    Ok(Daemon { interval, jitter_percent, listen, metrics_file: section.metrics_file })
+}
+
+/// Values with their origins, lists and sections taken apart.
+struct Shown<'a> {
+    files: &'a FileLayers<File>,
+    rows: Vec<[String; 3]>,
+}
+
+impl Shown<'_> {
+    fn row(&mut self, key: &str, value: &impl Serialize, is_flag: bool, in_file: impl Fn(&File) -> bool) {
+        let file = self.files.origin(|f| in_file(f).then_some(()));
+        let origin = match file {
+            _ if is_flag => "flag or environment".to_owned(),
+            Some((path, ())) => path.display().to_string(),
+            None => "default".to_owned(),
+        };
+        self.flatten(key, &serde_json::to_value(value).unwrap_or_default(), &origin);
+    }
+
+    fn flatten(&mut self, key: &str, value: &Value, origin: &str) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields.iter().filter(|(name, _)| *name != "name") {
+                    self.flatten(&format!("{key}.{name}"), value, origin);
+                }
+            }
+            Value::Array(items) if items.iter().any(Value::is_object) => {
+                for (at, item) in items.iter().enumerate() {
+                    let name = item["name"].as_str().map_or_else(|| at.to_string(), str::to_owned);
+                    self.flatten(&format!("{key}.{name}"), item, origin);
+                }
+            }
+            Value::Null => self.rows.push([key.to_owned(), "-".to_owned(), origin.to_owned()]),
+            Value::String(text) => self.rows.push([key.to_owned(), printable(text, 200), origin.to_owned()]),
+            other => self.rows.push([key.to_owned(), printable(&other.to_string(), 200), origin.to_owned()]),
+        }
+    }
+}
+
+fn default_state_dir() -> Option<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    state.or_else(|| std::env::home_dir().map(|home| home.join(".local/state"))).map(|folder| folder.join("audit-bridge"))
+}

@@ -1,0 +1,7 @@
+//! The program against a whole world: what is done to the evidence, and what it then says.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+mod said;
+mod seat;
+mod words;
