@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest pause between two lists after which nothing can have been forgotten: an hour less ten minutes.
 const SAFE: SignedDuration = SignedDuration::from_mins(50);
+/// What Boundary surely still shows: a minute less than it keeps an ended session.
+const REMEMBERED: SignedDuration = SignedDuration::from_mins(59);
 /// Sessions whose users prove that others' are seen.
 const USERS: usize = 2;
 /// The cursor's name.
@@ -31,6 +33,9 @@ struct Cursor {
     listed: Option<Timestamp>,
     /// Sessions by id: the version at which each was last read; ended ones with the time.
     read: BTreeMap<String, (u32, Option<Timestamp>)>,
+    /// Since when lists have been empty.
+    #[serde(default)]
+    blind_from: Option<Timestamp>,
     /// Users whose sessions were read, as many as it takes.
     users: BTreeSet<String>,
 }
@@ -51,7 +56,7 @@ pub(crate) async fn read(
             return not_read(ledger, Haul::new(Source::BoundaryApi, &source.name, now), &source.scope_id, cursor.listed, error);
         }
     }
-    windows(source, &mut haul, &cursor);
+    windows(source, &mut haul, &mut cursor);
     cursor.listed = Some(now);
     // Boundary shows an ended session for an hour; after two nothing refers to it.
     cursor.read.retain(|_, (_, ended)| ended.is_none_or(|ended| ended > now - SignedDuration::from_hours(2)));
@@ -177,7 +182,7 @@ async fn one(
 }
 
 /// What the list covers: from the last one, or from as far back as nothing can have been forgotten.
-fn windows(source: &BoundarySource, haul: &mut Haul, cursor: &Cursor) {
+fn windows(source: &BoundarySource, haul: &mut Haul, cursor: &mut Cursor) {
     let now = haul.at();
     let safe = now - SAFE;
     // A list filtered by rights looks like a whole one. An empty one is no evidence, and only sessions of several people show that
@@ -185,7 +190,9 @@ fn windows(source: &BoundarySource, haul: &mut Haul, cursor: &Cursor) {
     let grade = match cursor.users.len() {
         0 => {
             let text = "the list of sessions has been empty so far: whether the account may see any is not known".to_owned();
-            haul.not_covered(&source.scope_id, cursor.listed.unwrap_or(safe), now, Lack::CannotRead { text });
+            let from = cursor.listed.unwrap_or(safe);
+            cursor.blind_from.get_or_insert(from);
+            haul.not_covered(&source.scope_id, from, now, Lack::CannotRead { text });
             return;
         }
         users if users >= USERS => Grade::Proved,
@@ -196,7 +203,11 @@ fn windows(source: &BoundarySource, haul: &mut Haul, cursor: &Cursor) {
             haul.not_covered(&source.scope_id, listed, safe, Lack::Missed);
             haul.covered(&source.scope_id, safe, now, grade);
         }
-        Some(listed) => haul.covered(&source.scope_id, listed, now, grade),
+        // The first session that is seen shows what the empty lists before it were worth, as far back as Boundary remembers.
+        Some(listed) => {
+            let shown = cursor.blind_from.take().map(|from| from.max(now - REMEMBERED));
+            haul.covered(&source.scope_id, shown.map_or(listed, |from| from.min(listed)), now, grade);
+        }
         None => haul.covered(&source.scope_id, safe, now, grade),
     }
 }

@@ -121,4 +121,9 @@ async fn an_empty_list_is_no_evidence_of_a_bypass() {
     assert!(seat.codes().iter().any(|(code, _)| code == "CANNOT_READ"), "{:?}", seat.codes());
     let account = seat.rows(&["sessions"]).into_iter().find(|row| row["ssm_session_id"] == session.as_str()).unwrap();
     assert_eq!(account["assurance"], "unknown");
+    // The first session that is seen shows what the list was worth.
+    assert!(seat.world.boundary().authorize("ttcp_lab0000001").is_some());
+    seat.collect();
+    assert!(seat.has("BYPASS_EXEC", &session), "{:?}", seat.codes());
+    assert!(!seat.codes().iter().any(|(code, _)| code == "CANNOT_READ"), "{:?}", seat.codes());
 }
