@@ -26,6 +26,7 @@ pub(crate) mod one;
 pub(crate) mod pages;
 pub(crate) mod place;
 mod posture;
+mod roles;
 mod shells;
 mod ssm;
 mod sync_records;
@@ -208,6 +209,10 @@ impl<'a> Rounding<'a> {
             self.source(&source.name, async |ledger| boundary::read(source, client, ledger, now).await).await?;
         }
         self.round.boundary_read = self.round.failed.is_empty();
+        for (source, client) in settings.boundary.iter().zip(&eyes.boundary).filter(|(source, _)| source.roles) {
+            let (now, name) = (self.now, format!("{}/roles", source.name));
+            self.source(&name, async |ledger| roles::read(source, client, ledger, now).await).await?;
+        }
         for source in &settings.records {
             let now = self.now;
             self.source(&source.name, async |ledger| journals::read(source, ledger, now)).await?;

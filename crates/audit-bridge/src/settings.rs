@@ -82,6 +82,9 @@ pub struct BoundarySource {
     /// The scope whose sessions are read, with all below.
     #[serde(default = "global")]
     pub scope_id: String,
+    /// Whether roles are read too, for those that let others in: needs `ids=*;type=role;actions=list,read`.
+    #[serde(default)]
+    pub roles: bool,
     /// The auth method, when the environment has no token.
     #[serde(default)]
     pub auth_method_id: Option<String>,

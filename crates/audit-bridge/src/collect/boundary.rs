@@ -211,3 +211,38 @@ fn windows(source: &BoundarySource, haul: &mut Haul, cursor: &mut Cursor) {
         None => haul.covered(&source.scope_id, safe, now, grade),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(listed_minutes_ago: i64, users: usize) -> Vec<(Grade, Option<Lack>)> {
+        let source: BoundarySource = serde_json::from_value(json!({"name": "b"})).unwrap();
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let users = (0..users).map(|n| format!("u_{n}")).collect();
+        let listed = Some(now - SignedDuration::from_mins(listed_minutes_ago));
+        let mut cursor = Cursor { listed, users, ..Cursor::default() };
+        let mut haul = Haul::new(Source::BoundaryApi, "b", now);
+        windows(&source, &mut haul, &mut cursor);
+        haul.coverage().iter().map(|window| (window.grade, window.lack.clone())).collect()
+    }
+
+    #[test]
+    fn a_pause_longer_than_boundary_remembers_is_a_missed_window() {
+        assert_eq!(told(5, 2), [(Grade::Proved, None)]);
+        assert_eq!(told(5, 1), [(Grade::BestEffort, None)]);
+        assert_eq!(told(90, 2), [(Grade::None, Some(Lack::Missed)), (Grade::Proved, None)]);
+        assert!(matches!(told(5, 0)[..], [(Grade::None, Some(Lack::CannotRead { .. }))]));
+    }
+
+    #[test]
+    fn a_deletion_tells_something_once_and_only_before_the_end_was_read() {
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let mut cursor = Cursor::default();
+        cursor.read.insert("s_live000000".to_owned(), (3, None));
+        cursor.read.insert("s_over000000".to_owned(), (4, Some(now)));
+        let mut tells = |id: &str| cursor.note_removal(id, now);
+        assert_eq!([tells("s_live000000"), tells("s_over000000"), tells("s_unseen0000")], [true, false, true]);
+        assert_eq!([tells("s_live000000"), tells("s_unseen0000")], [false, false]);
+    }
+}

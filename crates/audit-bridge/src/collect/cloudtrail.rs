@@ -6,9 +6,10 @@
 use super::haul::{Haul, Ledger};
 use super::place::{AwsPlace, CollectError, not_read};
 use crate::settings::{TrailBy, bucket};
+use audit_facts::normalise::Normalised;
 use audit_facts::normalise::cloudtrail::{lookup, object};
 use audit_facts::normalise::digest::{self, DELIVERY_LAG, DigestFile, ObjectName, PublicKey};
-use audit_facts::{Grade, Source};
+use audit_facts::{Body, Fact, Grade, Posture, PostureItem, Source};
 use audit_record::sha256_hex;
 use aws_reading::cloudtrail::{LookupAttribute, list_public_keys, lookup_events};
 use aws_reading::s3::{Bucket, ListObjects, ObjectFacts};
@@ -78,11 +79,34 @@ async fn look_up(place: &AwsPlace<'_>, ledger: &mut Ledger<'_>, call: &str, from
         if page.rows > 0 {
             let mut haul = place.haul(Source::CloudTrail, "cloudtrail");
             let reading = haul.keep(ledger, &page.page.body, json!(page.page.request))?;
-            haul.take(lookup(&reading, &page.page.body));
+            take(&mut haul, lookup(&reading, &page.page.body));
             ledger.commit(haul)?;
         }
     }
     Ok(())
+}
+
+/// Takes events; a session that was started past ECS Exec shows that its role may do so.
+fn take<N>(haul: &mut Haul, read: Normalised<N>) {
+    let shown: Vec<Fact> = read.facts.iter().filter_map(unlogged).collect();
+    haul.take(read);
+    for fact in shown {
+        haul.add(fact);
+    }
+}
+
+/// The setting that a successful StartSession in a task's container shows: the role's right to it.
+fn unlogged(fact: &Fact) -> Option<Fact> {
+    let Body::SessionStartCall(call) = &fact.body else { return None };
+    if call.principal.is_ecs() || call.task_id.is_none() || call.ssm_session_id.is_none() {
+        return None;
+    }
+    // Of an assumed role the part before the session's name.
+    let arn = &call.principal.arn;
+    let subject = if arn.contains(":assumed-role/") { arn.rsplit_once('/').map_or(arn.as_str(), |(role, _)| role) } else { arn };
+    let item = PostureItem::UnloggedStart { shown_by: "a success in CloudTrail".to_owned() };
+    let posture = Posture { at: call.at, subject: subject.to_owned(), item };
+    Some(Fact { body: Body::Posture(posture), ..fact.clone() })
 }
 
 /// What was read of the trail.
@@ -176,7 +200,7 @@ impl Trail<'_> {
             let mut haul = self.place.haul(Source::CloudTrail, "cloudtrail");
             for key in some {
                 let (content, reading, _) = self.fetch(key, ledger, &mut haul).await?;
-                haul.take(object(&reading, &content));
+                take(&mut haul, object(&reading, &content));
                 self.cursor.files.insert(key.clone(), sha256_hex(&content));
             }
             haul.cursor(TRAIL, json!(self.cursor));

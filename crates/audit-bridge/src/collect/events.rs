@@ -36,6 +36,9 @@ struct Mark {
 struct Cursor {
     marks: BTreeMap<String, Mark>,
     read: Option<Timestamp>,
+    /// The earliest event that was read.
+    #[serde(default)]
+    begins: Option<Timestamp>,
 }
 
 /// Reads the files of a source.
@@ -49,7 +52,8 @@ pub(crate) fn read_files(source: &EventsSource, ledger: &mut Ledger<'_>, now: Ti
         }
     }
     let mut haul = Haul::new(Source::BoundaryEvents, &source.name, now);
-    haul.covered(&source.name, from.unwrap_or(now), now, Grade::BestEffort);
+    // What a file begins with is as far back as it speaks.
+    haul.covered(&source.name, from.or(cursor.begins).unwrap_or(now), now, Grade::BestEffort);
     cursor.read = Some(now);
     haul.cursor(FILES, json!(cursor));
     ledger.commit(haul)?;
@@ -79,6 +83,7 @@ fn whole_file(
         let request = json!({"file": name, "offset": mark.offset, "bytes": piece.len()});
         let reading = haul.keep(ledger, &piece, request)?;
         haul.take(boundary_events::lines(&reading, &piece));
+        cursor.begins = cursor.begins.into_iter().chain(haul.earliest()).min();
         mark.offset += piece.len() as u64;
         cursor.marks.insert(name.clone(), mark);
         haul.cursor(FILES, json!(cursor));
@@ -112,7 +117,7 @@ pub(crate) async fn read_group(
         return not_read(ledger, Haul::new(Source::BoundaryEvents, &source.name, place.now), &source.name, from, error);
     }
     let mut haul = Haul::new(Source::BoundaryEvents, &source.name, place.now);
-    haul.covered(&source.name, from.unwrap_or(place.now), place.now, Grade::BestEffort);
+    haul.covered(&source.name, from.or(cursor.begins).unwrap_or(place.now), place.now, Grade::BestEffort);
     cursor.read = Some(place.now);
     haul.cursor(STREAMS, json!(cursor));
     ledger.commit(haul)?;
@@ -123,6 +128,9 @@ pub(crate) async fn read_group(
 struct StreamCursor {
     tokens: BTreeMap<String, Token>,
     read: Option<Timestamp>,
+    /// The earliest event that was read.
+    #[serde(default)]
+    begins: Option<Timestamp>,
 }
 
 async fn streams(
@@ -157,6 +165,7 @@ async fn streams(
             if !messages.is_empty() {
                 let reading = haul.keep(ledger, &page.page.body, json!(page.page.request))?;
                 haul.take(boundary_events::events(&reading, messages.iter().map(|message| message.as_bytes())));
+                cursor.begins = cursor.begins.into_iter().chain(haul.earliest()).min();
             }
             if let Some(token) = page.next {
                 cursor.tokens.insert(name.clone(), token);

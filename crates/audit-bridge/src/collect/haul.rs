@@ -115,6 +115,12 @@ impl Haul {
         self.batch.facts.push(fact);
     }
 
+    /// The windows of this haul.
+    #[cfg(test)]
+    pub(crate) fn coverage(&self) -> &[Coverage] {
+        &self.batch.coverage
+    }
+
     /// Says that a window was read.
     pub(crate) fn covered(&mut self, scope: &str, from: Timestamp, to: Timestamp, grade: Grade) {
         self.window(scope, from, to, grade, None);

@@ -27,6 +27,8 @@ async fn what_is_planted_past_and_beside_is_named() {
     assert!(seat.has("BYPASS_EXEC", &beside), "{:?}", seat.codes());
     assert!(seat.has("BYPASS_STARTSESSION", &past), "{:?}", seat.codes());
     assert!(seat.has("LOG_NO_CLOUDTRAIL", planted), "{:?}", seat.codes());
+    let settings = seat.rows(&["findings", "--code", "POSTURE_UNLOGGED_START"]);
+    assert_eq!(settings.len(), 1, "the role may do it: {:?}", seat.codes());
     assert_eq!(seat.codes().iter().filter(|(code, _)| code == "LOG_NO_CLOUDTRAIL").count(), 1);
 }
 
@@ -126,4 +128,34 @@ async fn an_empty_list_is_no_evidence_of_a_bypass() {
     seat.collect();
     assert!(seat.has("BYPASS_EXEC", &session), "{:?}", seat.codes());
     assert!(!seat.codes().iter().any(|(code, _)| code == "CANNOT_READ"), "{:?}", seat.codes());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_lets_others_in_is_told_and_audit_events_are_read_from_file_and_group() {
+    let seat = Seat::without_sessions(LOOKUP).await;
+    let events = seat.path("events.jsonl");
+    seat.world.boundary().write_audit_to(&events);
+    seat.world.add_log_group("/boundary/audit");
+    let admin = ["ids=*;type=*;actions=*"];
+    seat.world.boundary().add_user("somebody-elses", &admin, &["this", "descendants"]);
+    seat.world.boundary().add_user(
+        "reader",
+        &["ids=*;type=role,session;actions=list,read", "ids=*;type=role;actions=list,read"],
+        &["this", "descendants"],
+    );
+    seat.configure(&format!("[[boundary_events]]\nname = 'file'\nfiles = ['{}']\n[[boundary_events]]\nname = 'group'\nlog_group = '/boundary/audit'\naws = 'aws'", events.display()));
+    let config = std::fs::read_to_string(seat.path("config.toml")).unwrap();
+    let config = config.replace("name = 'lab'\nauth", "name = 'lab'\nroles = true\nauth");
+    std::fs::write(seat.path("config.toml"), config).unwrap();
+    assert!(seat.world.ship_boundary_audit("/boundary/audit"));
+    seat.collect();
+    seat.collect();
+    let windows = seat.rows(&["coverage", "--from", "1h"]);
+    let covered = |place: &str| windows.iter().any(|row| row["place"] == place);
+    assert!(covered("group") && covered("file"), "{windows:?}");
+    let told = seat.rows(&["findings"]);
+    assert!(
+        told.iter().any(|row| row["code"] == "CANNOT_READ" && row["text"].as_str().unwrap().contains("lab/roles")),
+        "{told:?}"
+    );
 }

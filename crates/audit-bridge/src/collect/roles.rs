@@ -1,0 +1,89 @@
+//! Boundary's roles: those beside target-sync's that let their principals open sessions on targets.
+//!
+//! Owns which grant is broad: one that authorises sessions on every target, or is everything. Roles with target-sync's marker are
+//! its own. The setting's time is the role's own, so that the same role read again is the same fact.
+
+use super::haul::{Haul, Ledger};
+use super::place::{CollectError, not_read};
+use crate::settings::BoundarySource;
+use audit_facts::{Body, Posture, PostureItem, Source};
+use boundary_api::{Client, ListOptions, Role};
+use investigation::Marker;
+use jiff::Timestamp;
+use serde_json::json;
+
+/// Reads the roles of one controller.
+pub(crate) async fn read(
+    source: &BoundarySource,
+    client: &Client,
+    ledger: &mut Ledger<'_>,
+    now: Timestamp,
+) -> Result<(), CollectError> {
+    let place = format!("{}/roles", source.name);
+    match broad(source, client).await {
+        Ok(roles) => {
+            let mut haul = Haul::new(Source::BoundaryApi, &place, now);
+            for (body, posture) in roles {
+                let reading = haul.keep(ledger, &body, json!({"call": format!("GET /v1/roles/{}", posture.subject)}))?;
+                haul.add(reading.fact(Body::Posture(posture)));
+            }
+            ledger.commit(haul)?;
+            Ok(())
+        }
+        // Settings are no sessions: what the roles are says nothing about the coverage of those.
+        Err(error) => not_read(ledger, Haul::new(Source::SyncRecords, &place, now), &place, None, error),
+    }
+}
+
+/// The roles with a broad grant, each as the controller sent it.
+async fn broad(source: &BoundarySource, client: &Client) -> Result<Vec<(Vec<u8>, Posture)>, CollectError> {
+    let listing = client.roles().list_all(ListOptions::in_scope(&source.scope_id).recursive()).await?;
+    let mut found = Vec::new();
+    for role in listing.items {
+        // A list leaves the grants out.
+        let body = client.roles().read_verbatim(&role.id).await?;
+        let whole = client.roles().read(&role.id).await?;
+        if let Some(posture) = posture(&whole.known) {
+            found.push((body, posture));
+        }
+    }
+    Ok(found)
+}
+
+fn posture(role: &Role) -> Option<Posture> {
+    if Marker::parse(&role.description).is_ok() || role.principal_ids.is_empty() {
+        return None;
+    }
+    let grant = role.grant_strings.iter().find(|grant| is_broad(grant))?.clone();
+    let mut principals = role.principal_ids.clone();
+    principals.sort();
+    let at = role.updated_time.or(role.created_time)?;
+    Some(Posture { at, subject: role.id.clone(), item: PostureItem::ForeignGrant { grant, principals } })
+}
+
+/// Whether a grant lets its principals open sessions on targets that it does not name.
+fn is_broad(grant: &str) -> bool {
+    let part = |name: &str| grant.split(';').find_map(|part| part.trim().strip_prefix(name)).unwrap_or_default();
+    let ids = if part("ids=").is_empty() { part("id=") } else { part("ids=") };
+    let names_all = ids.split(',').any(|id| id.trim() == "*");
+    let of_targets = matches!(part("type="), "*" | "target" | "");
+    let opens = part("actions=").split(',').any(|action| matches!(action.trim(), "*" | "authorize-session"));
+    names_all && of_targets && opens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_is_broad_when_it_opens_sessions_on_all_targets() {
+        for broad in ["ids=*;type=*;actions=*", "ids=*;type=target;actions=list,authorize-session", "id=*;type=*;actions=*"] {
+            assert!(is_broad(broad), "{broad}");
+        }
+        for narrow in
+            ["ids=ttcp_1;actions=authorize-session", "ids=*;type=target;actions=list,read", "ids=*;type=session;actions=*", ""]
+        {
+            assert!(!is_broad(narrow), "{narrow}");
+        }
+    }
+}
