@@ -2,8 +2,10 @@
 //!
 //! Fixed seeds must hold their floors; fresh seeds, asked for by `AUDIT_WORLD_SEEDS=FROM..TO`, only report.
 
+use audit_facts::Grade;
 use audit_world::{Expected, Score, Shape, World, oracle, score};
-use correlation::{Code, Outcome, Severity, State, judge_all};
+use correlation::{Assurance, Code, Outcome, Severity, State, judge_all};
+use jiff::SignedDuration;
 use std::collections::BTreeSet;
 
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=3;
@@ -174,4 +176,21 @@ fn unmet(expected: &Expected, before: &Outcome, after: &Outcome) -> Option<Strin
         Expected::NothingNew => added.is_empty(),
     };
     (!is_met).then(|| format!("expected {expected:?}, new are {added:?}"))
+}
+
+#[test]
+fn where_everything_was_read_nothing_is_unknown() {
+    let world = World::generate(4, &Shape::default());
+    let first = world.coverage.iter().map(|window| window.from).min().expect("windows");
+    // Every scope that a source has, from before the first to after the last moment.
+    let mut coverage = world.coverage.clone();
+    for window in &mut coverage {
+        window.from = first - SignedDuration::from_hours(24 * 60);
+        window.to = world.now + SignedDuration::from_hours(1);
+        (window.grade, window.lack) = (Grade::Proved, None);
+    }
+    let outcome = judge_all(&world.facts, &coverage, &world.policy, world.now);
+    let unknown: Vec<&str> =
+        outcome.accounts.iter().filter(|it| it.assurance == Assurance::Unknown).map(|it| it.id.as_str()).collect();
+    assert!(unknown.is_empty(), "{} of {}: {:?}", unknown.len(), outcome.accounts.len(), &unknown[..unknown.len().min(5)]);
 }

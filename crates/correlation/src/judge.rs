@@ -242,7 +242,7 @@ impl<'a> Case<'a> {
         if self.inferred.contains_key(id) {
             return (Method::Assignment, Assurance::Inferred);
         }
-        let at = view.started();
+        let at = view.some_moment();
         let covered = at.is_some_and(|at| self.context.boundary_grade(at, at) > Grade::None);
         (Method::None, if covered { Assurance::None } else { Assurance::Unknown })
     }

@@ -246,6 +246,12 @@ impl SsmView<'_> {
         described.or_else(|| self.calls.iter().filter(ends).map(|said| said.it.at).min())
     }
 
+    /// A moment of its life by whoever tells one: the beginning, else the upload of its log, else the client's end.
+    pub(crate) fn some_moment(&self) -> Option<Timestamp> {
+        let uploaded = || self.transcripts.iter().filter_map(|said| said.it.first_uploaded).min();
+        self.started().or_else(uploaded).or_else(|| self.link_end().map(|end| end.at))
+    }
+
     /// The client's record of the end; the latest when there are several.
     pub(crate) fn link_end(&self) -> Option<&LinkEnd> {
         self.link_ends.iter().max_by_key(|said| (said.it.at, &said.by.id)).map(|said| said.it)

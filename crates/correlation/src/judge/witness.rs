@@ -40,10 +40,7 @@ fn aws(case: &Case<'_>, view: &SsmView<'_>) -> (Word, &'static str) {
         (true, true) => (Word::Agrees, "CloudTrail has it"),
         (false, false) => (Word::Agrees, "SSM has it"),
         (false, true) => {
-            let at = view
-                .link_end()
-                .map(|end| end.at)
-                .or_else(|| view.transcripts.iter().filter_map(|said| said.it.first_uploaded).min());
+            let at = view.some_moment();
             let covered = at.is_some_and(|at| case.context.trail_grade(case.task_arn(view).as_deref(), at, at) > Grade::None);
             if covered {
                 (Word::Silent, "CloudTrail was read and does not have it")
