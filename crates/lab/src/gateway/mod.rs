@@ -29,7 +29,7 @@ use crate::shared::Shared;
 const OPENING_LIMIT: Duration = Duration::from_secs(15);
 
 /// One accepted socket.
-struct Peer {
+pub(crate) struct Peer {
     address: SocketAddr,
     via_worker: bool,
 }
@@ -69,10 +69,12 @@ async fn open(
     let _ = stream.set_nodelay(true);
     let transport =
         if with_tls { Transport::Tls(Box::new(shared.tls.gateway.accept(stream).await.ok()?)) } else { Transport::Plain(stream) };
-    let mut upgrade = Upgrade::new(shared, peer.via_worker);
+    let mut upgrade = Upgrade::new(shared, peer);
     let accepted = tokio_tungstenite::accept_hdr_async(transport, &mut upgrade).await;
     let (Ok(mut socket), Some(session)) = (accepted, upgrade.session.take()) else {
-        refuse(shared, peer, &upgrade.session_id, upgrade.refusal.as_deref().unwrap_or("no WebSocket upgrade"));
+        if !upgrade.is_refused {
+            refuse(shared, peer, &upgrade.session_id, "no WebSocket upgrade");
+        }
         return None;
     };
     let client_version = match read_token(&mut socket, &session, shared).await {

@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{Callback, ErrorResponse,
 
 use crate::aws::{ApiError, authenticate};
 use crate::gateway::session::Session;
+use crate::gateway::{Peer, refuse};
 use crate::iam;
 use crate::shared::Shared;
 use crate::tasks::{ACCOUNT, REGION};
@@ -20,18 +21,19 @@ const PATH: &str = "/v1/data-channel/";
 /// One upgrade and what came out of its check.
 pub(crate) struct Upgrade<'a> {
     shared: &'a Arc<Shared>,
-    via_worker: bool,
+    peer: &'a Peer,
     pub(crate) session_id: String,
     pub(crate) session: Option<Arc<Session>>,
     pub(crate) signed: bool,
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) refusal: Option<String>,
+    /// Whether it was refused, which the journal then tells.
+    pub(crate) is_refused: bool,
 }
 
 impl<'a> Upgrade<'a> {
-    pub(crate) fn new(shared: &'a Arc<Shared>, via_worker: bool) -> Self {
+    pub(crate) fn new(shared: &'a Arc<Shared>, peer: &'a Peer) -> Self {
         let (session_id, headers) = (String::new(), Vec::new());
-        Self { shared, via_worker, session_id, session: None, signed: false, headers, refusal: None }
+        Self { shared, peer, session_id, session: None, signed: false, headers, is_refused: false }
     }
 
     fn check(&mut self, request: &Request) -> Result<(), ApiError> {
@@ -42,7 +44,7 @@ impl<'a> Upgrade<'a> {
         if self.shared.faults.takes_upgrade_refusal() {
             return Err(ApiError::new(403, "AccessDeniedException", "the lab was asked to answer so"));
         }
-        if self.shared.options.only_via_worker && !self.via_worker {
+        if self.shared.options.only_via_worker && !self.peer.via_worker {
             let text = format!(
                 "not authorized to perform: {ACTION}: the request did not come through the allowed endpoint (aws:SourceVpce)"
             );
@@ -75,7 +77,9 @@ impl Callback for &mut Upgrade<'_> {
         match self.check(request) {
             Ok(()) => Ok(response),
             Err(error) => {
-                self.refusal = Some(error.to_string());
+                // Before the answer: who was answered may look.
+                self.is_refused = true;
+                refuse(self.shared, self.peer, &self.session_id, &error.to_string());
                 Err(refusal(&error))
             }
         }
