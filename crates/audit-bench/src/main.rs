@@ -35,6 +35,12 @@ enum Bench {
         /// Where the files are.
         folder: PathBuf,
     },
+    /// One run of ours by a state on disk, on the files of a folder.
+    #[command(hide = true)]
+    CasesKept {
+        /// Where the files are.
+        folder: PathBuf,
+    },
     /// One run of ours, on the columns of a folder.
     #[command(hide = true)]
     JoinOurs {
@@ -49,6 +55,7 @@ fn main() -> ExitCode {
         Bench::Cases(arguments) => cases::run(&arguments),
         Bench::Incremental(arguments) => incremental::run(&arguments),
         Bench::CasesOurs { folder } => cases::ours(&folder),
+        Bench::CasesKept { folder } => cases::kept(&folder),
         Bench::JoinOurs { folder } => join::ours(&folder),
     };
     let Err(error) = ran else { return ExitCode::SUCCESS };

@@ -3,6 +3,7 @@
 //! Owns the files, the peer and the comparison of the counts. Time is that of the whole way: reading, unpacking, parsing, joining.
 
 mod files;
+mod kept;
 mod ours;
 mod read;
 
@@ -13,6 +14,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::{child, report, say};
+pub(crate) use kept::kept;
 pub(crate) use ours::ours;
 
 const PEER: &str = include_str!("peer.py");
@@ -88,16 +90,26 @@ trait Engine {
     fn run(&self, folder: &Path) -> anyhow::Result<Ran>;
 }
 
-/// This workspace's crates.
-struct Ours;
+/// This workspace's crates: everything in memory, or by a state on disk.
+enum Ours {
+    InMemory,
+    Kept,
+}
 
 impl Engine for Ours {
     fn label(&self) -> &'static str {
-        "ours"
+        match self {
+            Self::InMemory => "ours",
+            Self::Kept => "ours, kept",
+        }
     }
 
     fn run(&self, folder: &Path) -> anyhow::Result<Ran> {
-        child::last_line(Command::new(std::env::current_exe()?).arg("cases-ours").arg(folder))
+        let word = match self {
+            Self::InMemory => "cases-ours",
+            Self::Kept => "cases-kept",
+        };
+        child::last_line(Command::new(std::env::current_exe()?).arg(word).arg(folder))
     }
 }
 
@@ -126,7 +138,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let script = temporary.path().join("peer.py");
     std::fs::write(&script, PEER).context("failed to write the peer's script")?;
     let duckdb = Duckdb { python: &arguments.python, script };
-    let engines: [&dyn Engine; 2] = [&Ours, &duckdb];
+    let engines: [&dyn Engine; 3] = [&Ours::InMemory, &Ours::Kept, &duckdb];
     let mut out = "| engine | round | s | peak MiB |\n|---|---|---|---|".to_owned();
     for round in 0..arguments.rounds {
         for engine in engines {

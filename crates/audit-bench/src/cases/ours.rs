@@ -1,4 +1,4 @@
-//! One run of ours, in this process: raw files, facts, cases, accounts and findings.
+//! One run of ours in memory: raw files, facts, cases, accounts and findings, nothing kept.
 //!
 //! Owns the threads and what is counted. What can be counted from accounts and findings is counted from these.
 
@@ -17,7 +17,8 @@ use super::{Counts, Ran, files, read};
 use crate::memory::Peak;
 use crate::{report, say};
 
-const THREADS: usize = 2;
+/// Threads that read, of either way.
+pub(super) const THREADS: usize = 2;
 
 /// Reads the files of a folder, judges what they tell and prints what that took.
 pub(crate) fn ours(folder: &Path) -> anyhow::Result<()> {
@@ -80,7 +81,7 @@ fn each<T: Default + Send>(cases: &[Vec<usize>], act: impl Fn(&mut T, &[usize]) 
 }
 
 /// Everything was read, and provably.
-fn coverage() -> Vec<Coverage> {
+pub(super) fn coverage() -> Vec<Coverage> {
     let (from, to) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
     let of = |(source, scope): (Source, &str)| Coverage {
         source,
@@ -133,7 +134,7 @@ impl<'a> Told<'a> {
 }
 
 /// Adds what one case holds.
-fn count(counts: &mut Counts, facts: &[&Fact], judged: &Outcome) {
+pub(super) fn count(counts: &mut Counts, facts: &[&Fact], judged: &Outcome) {
     let told = Told::by(facts);
     let shells: Vec<&Account> = judged.accounts.iter().filter(|account| told.is_executed(account)).collect();
     let linked: Vec<&&Account> = shells.iter().filter(|account| account.method == Method::Command).collect();

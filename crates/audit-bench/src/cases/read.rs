@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use audit_facts::normalise::logs::{self, MeasuredTranscript, StoredTranscript};
@@ -42,22 +43,33 @@ enum Raw {
 
 /// All facts of a folder, read by so many threads. Their order means nothing.
 pub(super) fn facts(folder: &Path, threads: usize) -> anyhow::Result<Vec<Fact>> {
+    let all = Mutex::new(Vec::new());
+    each_file(folder, threads, |_, mut facts| {
+        all.lock().map_err(|_| anyhow::anyhow!("a reading thread died"))?.append(&mut facts);
+        Ok(())
+    })?;
+    Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Hands on the facts of each file of a folder, as one of so many threads has read it.
+pub(super) fn each_file(
+    folder: &Path,
+    threads: usize,
+    keep: impl Fn(Source, Vec<Fact>) -> anyhow::Result<()> + Sync,
+) -> anyhow::Result<()> {
     let files = files(folder)?;
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut facts = Vec::new();
         while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let mut facts = Vec::new();
             file.read(&mut facts).with_context(|| format!("failed to read {}", file.path().display()))?;
+            keep(file.source(), facts)?;
         }
-        Ok::<_, anyhow::Error>(facts)
+        Ok::<_, anyhow::Error>(())
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let mut all = Vec::new();
-        for worker in workers {
-            all.append(&mut worker.join().map_err(|_| anyhow::anyhow!("a reading thread died"))??);
-        }
-        Ok(all)
+        workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow::anyhow!("a reading thread died"))?)
     })
 }
 
@@ -76,6 +88,15 @@ impl Raw {
     fn path(&self) -> &Path {
         let (Self::Trail(path) | Self::Boundary(path) | Self::Transcripts(path) | Self::Targets(path)) = self;
         path
+    }
+
+    fn source(&self) -> Source {
+        match self {
+            Self::Trail(_) => Source::CloudTrail,
+            Self::Boundary(_) => Source::BoundaryApi,
+            Self::Transcripts(_) => Source::ExecLogs,
+            Self::Targets(_) => Source::SyncRecords,
+        }
     }
 
     fn read(&self, facts: &mut Vec<Fact>) -> anyhow::Result<()> {
