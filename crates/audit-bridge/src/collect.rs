@@ -25,6 +25,7 @@ mod objects;
 pub(crate) mod one;
 pub(crate) mod pages;
 pub(crate) mod place;
+mod policies;
 mod posture;
 mod roles;
 mod shells;
@@ -252,6 +253,9 @@ impl<'a> Rounding<'a> {
     async fn by_name(&mut self, eye: &mut AwsEye) -> Result<(), CollectError> {
         let Some(home) = self.home(eye).await? else { return Ok(()) };
         let place = self.place(&home);
+        if place.source.policies {
+            self.source(&place.place("policies"), async |ledger| policies::read(&place, ledger).await).await?;
+        }
         self.source(&place.place("exec_logs"), async |ledger| exec_logs::read(&place, ledger).await).await?;
         if place.source.exec_objects.is_some() {
             self.source(&place.place("exec_objects"), async |ledger| exec_objects::read(&place, ledger).await).await?;

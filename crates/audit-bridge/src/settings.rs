@@ -178,6 +178,9 @@ pub struct AwsSource {
     /// Whether SSM's list of sessions is read.
     #[serde(default = "yes")]
     pub ssm_sessions: bool,
+    /// Whether IAM is asked if those who open shells may also start sessions past ECS Exec.
+    #[serde(default = "yes")]
+    pub policies: bool,
 }
 
 fn yes() -> bool {

@@ -60,7 +60,7 @@ fn between<'a>(text: &'a str, before: &str, after: char) -> BTreeSet<&'a str> {
 fn actions(text: &str) -> BTreeSet<&str> {
     let is_action = |word: &&str| {
         word.split_once(':').is_some_and(|(service, action)| {
-            ["cloudtrail", "ecs", "kms", "logs", "s3", "ssm", "sts"].contains(&service)
+            ["cloudtrail", "ecs", "iam", "kms", "logs", "s3", "ssm", "sts"].contains(&service)
                 && action.starts_with(|c: char| c.is_ascii_uppercase())
                 && action.bytes().all(|b| b.is_ascii_alphanumeric())
         })

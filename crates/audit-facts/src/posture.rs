@@ -58,16 +58,42 @@ pub enum PostureItem {
         /// Whether digest files are written.
         validated: bool,
     },
-    /// A principal may start sessions past ECS Exec and its log.
+    /// Whether a principal may start sessions past ECS Exec and its log.
     UnloggedStart {
         /// Whether a policy simulation or a success showed it.
         shown_by: String,
+        /// Whether it may.
+        #[serde(default = "yes", skip_serializing_if = "is_yes")]
+        allowed: bool,
     },
     /// A role that is not target-sync's authorises sessions on many of its targets.
     ForeignGrant {
-        /// The grant string.
+        /// The grant string; empty once the role has none such.
         grant: String,
         /// The role's principals.
         principals: Vec<String>,
     },
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_done_is_written_as_ever_and_what_may_not_is_said() {
+        let item = |allowed| PostureItem::UnloggedStart { shown_by: "a".to_owned(), allowed };
+        let text = |item: &PostureItem| serde_json::to_string(item).unwrap();
+        assert_eq!(text(&item(true)), r#"{"setting":"unlogged_start","shown_by":"a"}"#, "facts are named by their content");
+        assert_eq!(serde_json::from_str::<PostureItem>(&text(&item(true))).unwrap(), item(true));
+        assert_eq!(serde_json::from_str::<PostureItem>(&text(&item(false))).unwrap(), item(false));
+    }
 }

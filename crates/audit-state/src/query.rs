@@ -106,6 +106,20 @@ impl Reader {
         Ok(found)
     }
 
+    /// Who has opened shells since: AWS principals, each with the last shell's task and time, UTC.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn principals(&self, since: Timestamp) -> Result<Vec<(String, String, Timestamp)>, StateError> {
+        // Of an aggregate's row the other columns are those of its maximum (SQLite, "bare columns").
+        let mut statement = self.db.prepare_cached(
+            "SELECT principal_arn, task_arn, max(started) FROM accounts
+             WHERE started >= ? AND principal_arn IS NOT NULL AND task_arn IS NOT NULL GROUP BY principal_arn",
+        )?;
+        let rows = statement.query_map([micros::down(since)], |row| Ok((row.get(0)?, row.get(1)?, micros::time(row.get(2)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Findings, the worst first, then the latest.
     ///
     /// # Errors

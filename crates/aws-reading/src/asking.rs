@@ -1,4 +1,4 @@
-//! A question before it is signed: one of a JSON service, or one of S3.
+//! A question before it is signed: one of a JSON service, one of a query API, or one of S3.
 //!
 //! Pure: makes the wire form, except the signature.
 
@@ -11,6 +11,7 @@ use cli_kit::printable;
 use serde_json::Value;
 
 const JSON: &str = "application/x-amz-json-1.1";
+const QUERY: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
 /// One question.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,8 @@ pub struct Asking {
 pub(crate) enum Form {
     /// The parameters are the body.
     Json,
+    /// The parameters are a form, beside the API's version; the answer is XML.
+    Query(&'static str),
     /// A path, a query, headers, bytes.
     S3(S3Form),
 }
@@ -57,9 +60,15 @@ impl Asking {
         Self { call, permission: call, resource, parameters, has_token: false, form: Form::Json }
     }
 
+    /// A question to a query API of a version, with parameters in their order.
+    pub(crate) fn query(call: &'static str, version: &'static str, parameters: &[(String, String)], resource: &str) -> Self {
+        let parameters = parameters.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+        Self { form: Form::Query(version), ..Self::json(call, Value::Object(parameters), Some(resource)) }
+    }
+
     pub(crate) fn bucket(&self) -> Option<&str> {
         match &self.form {
-            Form::Json => None,
+            Form::Json | Form::Query(_) => None,
             Form::S3(form) => Some(&form.bucket),
         }
     }
@@ -68,7 +77,7 @@ impl Asking {
     pub(crate) fn resource_in(&self, region: &str) -> Option<String> {
         let resource = self.resource.as_ref()?;
         Some(match self.form {
-            Form::Json => resource.clone(),
+            Form::Json | Form::Query(_) => resource.clone(),
             Form::S3(_) => format!("arn:{}:s3:::{resource}", partition(region)),
         })
     }
@@ -81,7 +90,7 @@ impl Asking {
     /// Whether an answer of this status is one to take.
     pub(crate) fn takes(&self, status: u16) -> bool {
         let also = match &self.form {
-            Form::Json => None,
+            Form::Json | Form::Query(_) => None,
             Form::S3(form) => form.also_takes,
         };
         matches!(status, 200 | 206) || also == Some(status)
@@ -97,6 +106,7 @@ impl Asking {
         }
         match &self.form {
             Form::Json => self.json_request(endpoints, region),
+            Form::Query(version) => self.query_request(version, endpoints, region),
             Form::S3(form) => form.request(self.call, endpoints, region),
         }
     }
@@ -113,6 +123,27 @@ impl Asking {
             url: endpoints.regional(service, region),
             headers: vec![("content-type", JSON.to_owned()), ("x-amz-target", format!("{prefix}.{action}"))],
             body: self.parameters.to_string().into_bytes(),
+        })
+    }
+}
+
+impl Asking {
+    fn query_request(&self, version: &str, endpoints: &Endpoints, region: &str) -> Result<SignedRequest, ReadError> {
+        let unknown = || ReadError::unexpected(self.call, "there is no such query API");
+        let service = Service::of_call(self.call).ok_or_else(unknown)?;
+        let action = self.call.split_once(':').map_or("", |(_, action)| action);
+        let given = self.parameters.as_object().into_iter().flatten();
+        let given = given.map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
+        let pairs = [("Action", action), ("Version", version)].into_iter().chain(given);
+        let form: Vec<String> = pairs.map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+        let (url, signing_region) = endpoints.global(service, region);
+        Ok(SignedRequest {
+            service: service.word(),
+            region: signing_region,
+            method: "POST",
+            url,
+            headers: vec![("content-type", QUERY.to_owned())],
+            body: form.join("&").into_bytes(),
         })
     }
 }
@@ -192,6 +223,16 @@ mod tests {
         assert!(request.headers.contains(&("x-amz-target", target.to_owned())));
         assert!(request.headers.contains(&("content-type", JSON.to_owned())));
         assert_eq!(request.body, br#"{"MaxResults":50}"#);
+    }
+
+    #[test]
+    fn a_query_is_a_form_with_its_action_and_version() {
+        let parameters = [("RoleName".to_owned(), "a b+c".to_owned())];
+        let asking = Asking::query("iam:GetRole", "2010-05-08", &parameters, "a b+c");
+        let request = asking.request(&Endpoints::default(), "us-east-2").unwrap();
+        assert_eq!((request.url.as_str(), request.region.as_str()), ("https://iam.amazonaws.com/", "us-east-1"));
+        assert_eq!(request.body, b"Action=GetRole&Version=2010-05-08&RoleName=a%20b%2Bc");
+        assert_eq!(asking.question("us-east-2").parameters, json!({"RoleName": "a b+c"}), "as evidence names it");
     }
 
     #[test]

@@ -47,6 +47,22 @@ impl Endpoints {
         format!("https://{}/", endpoint_host(&format!("{}{suffix}", service.word()), region, dual_stack))
     }
 
+    /// The URL of a service that has one for a partition, with a slash at its end, and the region in whose name it is signed.
+    ///
+    /// Source: IAM's endpoints and quotas, and botocore 1.44 (`endpoints.json`).
+    pub fn global(&self, service: Service, region: &str) -> (String, String) {
+        let word = service.word();
+        let fips = if self.variant.fips { "-fips" } else { "" };
+        let (host, signing_region) = match region {
+            region if region.starts_with("cn-") => (format!("{word}.cn-north-1.amazonaws.com.cn"), "cn-north-1"),
+            // The plain name is the one that meets FIPS there.
+            region if region.starts_with("us-gov-") => (format!("{word}.us-gov.amazonaws.com"), "us-gov-west-1"),
+            _ => (format!("{word}{fips}.amazonaws.com"), "us-east-1"),
+        };
+        let url = self.configured.get(&service).map(|url| format!("{}/", url.trim_end_matches('/')));
+        (url.unwrap_or_else(|| format!("https://{host}/")), signing_region.to_owned())
+    }
+
     /// The URL of a bucket, with a slash at its end.
     ///
     /// A bucket is a host of its own, except where its certificate could not cover it or somebody else serves it.
@@ -103,6 +119,20 @@ mod tests {
         ] {
             assert_eq!(variant(fips, dual_stack).regional(service, region), url);
         }
+    }
+
+    #[test]
+    fn a_partition_has_one_endpoint_of_iam() {
+        for (region, fips, url, signing_region) in [
+            ("us-east-2", false, "https://iam.amazonaws.com/", "us-east-1"),
+            ("eu-west-1", true, "https://iam-fips.amazonaws.com/", "us-east-1"),
+            ("us-gov-east-1", true, "https://iam.us-gov.amazonaws.com/", "us-gov-west-1"),
+            ("cn-northwest-1", false, "https://iam.cn-north-1.amazonaws.com.cn/", "cn-north-1"),
+        ] {
+            assert_eq!(variant(fips, false).global(Service::Iam, region), (url.to_owned(), signing_region.to_owned()));
+        }
+        let configured = at(Service::Iam, "http://127.0.0.1:1", &Endpoints::default());
+        assert_eq!(configured.global(Service::Iam, "us-east-2").0, "http://127.0.0.1:1/");
     }
 
     #[test]

@@ -89,6 +89,7 @@ impl<'a> Exchange<'a> {
     fn refusal(&self, asking: &Asking, reply: &Reply) -> Refusal {
         let fault = match asking.form {
             Form::Json => Fault::of_json(reply),
+            Form::Query(_) => Fault::of_xml(reply),
             Form::S3(_) => s3_fault(reply),
         };
         let request_id = reply.header("x-amzn-requestid").or_else(|| reply.header("x-amz-request-id"));

@@ -10,6 +10,7 @@
 
 pub mod cloudtrail;
 pub mod ecs;
+pub mod iam;
 pub mod logs;
 pub mod s3;
 pub mod ssm;

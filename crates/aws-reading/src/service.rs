@@ -15,11 +15,13 @@ pub enum Service {
     Ecs,
     /// S3.
     S3,
+    /// Identity and Access Management, which has one endpoint a partition.
+    Iam,
 }
 
 impl Service {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Logs, Self::CloudTrail, Self::Ssm, Self::Ecs, Self::S3];
+    pub const ALL: [Self; 6] = [Self::Logs, Self::CloudTrail, Self::Ssm, Self::Ecs, Self::S3, Self::Iam];
 
     /// The name in signatures, in permissions and as the first label of hosts.
     pub fn word(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Service {
             Self::Ssm => "ssm",
             Self::Ecs => "ecs",
             Self::S3 => "s3",
+            Self::Iam => "iam",
         }
     }
 
@@ -46,6 +49,7 @@ impl Service {
             Self::Ssm => "SSM",
             Self::Ecs => "ECS",
             Self::S3 => "S3",
+            Self::Iam => "IAM",
         }
     }
 
@@ -56,7 +60,7 @@ impl Service {
             Self::CloudTrail => Some("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101"),
             Self::Ssm => Some("AmazonSSM"),
             Self::Ecs => Some("AmazonEC2ContainerServiceV20141113"),
-            Self::S3 => None,
+            Self::S3 | Self::Iam => None,
         }
     }
 

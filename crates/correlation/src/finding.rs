@@ -241,9 +241,9 @@ codes! {
         "None.",
         "Set executeCommandConfiguration.logging to OVERRIDE with a log group.";
     PostureUnloggedStart = "POSTURE_UNLOGGED_START", High,
-        "Somebody may start sessions past ECS Exec and its log.",
-        "None.",
-        "Deny ssm:StartSession on ecs:*:*:task/* except to ECS.";
+        "A role or user that opens shells may also start sessions past ECS Exec and its log: IAM's simulator says so, or it was done.",
+        "The simulator says that it may not, later than it was done. Rights that hang on conditions are not seen.",
+        "Take ssm:StartSession on ecs:*:*:task/* away: ECS Exec does not need it, ECS starts its sessions itself.";
     NoTrail = "NO_TRAIL", High,
         "No trail keeps CloudTrail's events, or its files carry no digests.",
         "None.",

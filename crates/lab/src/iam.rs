@@ -201,6 +201,7 @@ impl Policy {
             allow(&["s3:ListBucket", "s3:ListBucketVersions", "s3:GetObject", "s3:GetObjectVersion"], &["*"]),
             allow(&["s3:GetObjectRetention", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration"], &["*"]),
             allow(&["s3:GetBucketObjectLockConfiguration", "s3:GetBucketLocation"], &["*"]),
+            allow(&["iam:SimulatePrincipalPolicy", "iam:GetRole"], &["*"]),
         ])
     }
 

@@ -5,6 +5,7 @@
 
 use super::haul::{Haul, Ledger};
 use super::place::{AwsPlace, CollectError, not_read};
+use super::policies;
 use crate::settings::{TrailBy, bucket};
 use audit_facts::normalise::Normalised;
 use audit_facts::normalise::cloudtrail::{lookup, object};
@@ -101,11 +102,9 @@ fn unlogged(fact: &Fact) -> Option<Fact> {
     if call.principal.is_ecs() || call.task_id.is_none() || call.ssm_session_id.is_none() {
         return None;
     }
-    // Of an assumed role the part before the session's name.
-    let arn = &call.principal.arn;
-    let subject = if arn.contains(":assumed-role/") { arn.rsplit_once('/').map_or(arn.as_str(), |(role, _)| role) } else { arn };
-    let item = PostureItem::UnloggedStart { shown_by: "a success in CloudTrail".to_owned() };
-    let posture = Posture { at: call.at, subject: subject.to_owned(), item };
+    let subject = policies::subject_of(&call.principal.arn);
+    let item = PostureItem::UnloggedStart { shown_by: "a success in CloudTrail".to_owned(), allowed: true };
+    let posture = Posture { at: call.at, subject, item };
     Some(Fact { body: Body::Posture(posture), ..fact.clone() })
 }
 

@@ -11,7 +11,7 @@ use super::place::{AwsPlace, CollectError};
 use super::troubles::Troubles;
 use crate::settings::TrailBy;
 use audit_facts::normalise::posture::{BucketSettings, LockRule, bucket, clusters, log_groups, trails};
-use audit_facts::{Body, Fact, Posture, Source};
+use audit_facts::{Body, Fact, Posture, PostureItem, Source};
 use aws_reading::ecs::{DESCRIBE_MAX, describe_clusters};
 use aws_reading::logs::describe_log_groups;
 use aws_reading::s3::{Answered, Bucket, LockDefault, RetentionMode, Versioning};
@@ -259,7 +259,7 @@ fn posture_of(fact: &Fact) -> Option<&Posture> {
 }
 
 /// Leaves those that say something else than the last stored one of the same subject and kind.
-fn keep_changed(facts: &mut Vec<Fact>, ledger: &Ledger<'_>) -> Result<(), CollectError> {
+pub(super) fn keep_changed(facts: &mut Vec<Fact>, ledger: &Ledger<'_>) -> Result<(), CollectError> {
     let stored = ledger.state.places().map_err(super::haul::KeepError::from)?.facts;
     facts.retain(|fact| posture_of(fact).is_none_or(|new| is_change(new, stored.iter().filter_map(posture_of))));
     Ok(())
@@ -268,13 +268,16 @@ fn keep_changed(facts: &mut Vec<Fact>, ledger: &Ledger<'_>) -> Result<(), Collec
 fn is_change<'p>(new: &Posture, stored: impl Iterator<Item = &'p Posture>) -> bool {
     let kind = std::mem::discriminant(&new.item);
     let same = stored.filter(|it| it.subject == new.subject && std::mem::discriminant(&it.item) == kind);
-    same.max_by_key(|it| it.at).is_none_or(|last| last.item != new.item)
+    same.max_by_key(|it| it.at).is_none_or(|last| match (&last.item, &new.item) {
+        // What showed it is not the setting.
+        (PostureItem::UnloggedStart { allowed: old, .. }, PostureItem::UnloggedStart { allowed: new, .. }) => old != new,
+        (old, new) => old != new,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use audit_facts::PostureItem;
 
     fn group(at: i64, subject: &str, retention_days: Option<u32>) -> Posture {
         let item = PostureItem::LogGroup { retention_days, kms: false };

@@ -1,16 +1,18 @@
 //! Boundary's roles: those beside target-sync's that let their principals open sessions on targets.
 //!
 //! Owns which grant is broad: one that authorises sessions on every target, or is everything. Roles with target-sync's marker are
-//! its own. The setting's time is the role's own, so that the same role read again is the same fact.
+//! its own. The setting's time is the role's own, so that the same role read again is the same fact; one that is broad no longer,
+//! or gone, is told once.
 
-use super::haul::{Haul, Ledger};
+use super::haul::{Haul, KeepError, Ledger};
 use super::place::{CollectError, not_read};
 use crate::settings::BoundarySource;
-use audit_facts::{Body, Posture, PostureItem, Source};
+use audit_facts::{Body, Fact, Posture, PostureItem, Source};
 use boundary_api::{Client, ListOptions, Role};
 use investigation::Marker;
 use jiff::Timestamp;
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads the roles of one controller.
 pub(crate) async fn read(
@@ -23,6 +25,13 @@ pub(crate) async fn read(
     match broad(source, client).await {
         Ok(roles) => {
             let mut haul = Haul::new(Source::BoundaryApi, &place, now);
+            let stored = ledger.state.places().map_err(KeepError::from)?.facts;
+            for role_id in narrowed(&stored, &place, roles.iter().map(|(_, posture)| posture.subject.as_str())) {
+                let body = json!({"at": now, "role": role_id, "broad": false}).to_string();
+                let reading = haul.keep(ledger, body.as_bytes(), json!({"call": "GET /v1/roles"}))?;
+                let item = PostureItem::ForeignGrant { grant: String::new(), principals: Vec::new() };
+                haul.add(reading.fact(Body::Posture(Posture { at: now, subject: role_id, item })));
+            }
             for (body, posture) in roles {
                 let reading = haul.keep(ledger, &body, json!({"call": format!("GET /v1/roles/{}", posture.subject)}))?;
                 haul.add(reading.fact(Body::Posture(posture)));
@@ -33,6 +42,22 @@ pub(crate) async fn read(
         // Settings are no sessions: what the roles are says nothing about the coverage of those.
         Err(error) => not_read(ledger, Haul::new(Source::SyncRecords, &place, now), &place, None, error),
     }
+}
+
+/// Roles of a controller that were broad when they were last read, and are not among those that are.
+fn narrowed<'r>(stored: &[Fact], place: &str, broad: impl Iterator<Item = &'r str>) -> BTreeSet<String> {
+    let mut last: BTreeMap<&str, (Timestamp, bool)> = BTreeMap::new();
+    for fact in stored.iter().filter(|fact| fact.place == place) {
+        if let Body::Posture(Posture { at, subject, item: PostureItem::ForeignGrant { grant, .. } }) = &fact.body {
+            let was = last.entry(subject).or_insert((*at, !grant.is_empty()));
+            if was.0 < *at {
+                *was = (*at, !grant.is_empty());
+            }
+        }
+    }
+    let broad: BTreeSet<&str> = broad.collect();
+    let gone = last.into_iter().filter(|(role, (_, was_broad))| *was_broad && !broad.contains(role));
+    gone.map(|(role, _)| role.to_owned()).collect()
 }
 
 /// The roles with a broad grant, each as the controller sent it.
@@ -85,5 +110,26 @@ mod tests {
         {
             assert!(!is_broad(narrow), "{narrow}");
         }
+    }
+
+    #[test]
+    fn a_role_that_is_broad_no_longer_is_told_once() {
+        let fact = |place: &str, at: i64, role: &str, grant: &str| Fact {
+            source: Source::BoundaryApi,
+            place: place.to_owned(),
+            observed_at: Timestamp::UNIX_EPOCH,
+            evidence: "e".to_owned(),
+            body: Body::Posture(Posture {
+                at: Timestamp::from_second(at).unwrap(),
+                subject: role.to_owned(),
+                item: PostureItem::ForeignGrant { grant: grant.to_owned(), principals: Vec::new() },
+            }),
+        };
+        let broad = "ids=*;type=*;actions=*";
+        let mut stored =
+            vec![fact("a", 5, "r_1", broad), fact("a", 4, "r_1", ""), fact("a", 1, "r_2", broad), fact("b", 1, "r_3", broad)];
+        assert_eq!(narrowed(&stored, "a", ["r_2"].into_iter()), BTreeSet::from(["r_1".to_owned()]));
+        stored.push(fact("a", 6, "r_1", ""));
+        assert!(narrowed(&stored, "a", ["r_2"].into_iter()).is_empty());
     }
 }

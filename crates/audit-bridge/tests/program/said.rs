@@ -159,3 +159,38 @@ async fn a_role_that_lets_others_in_is_told_and_audit_events_are_read_from_file_
         "{told:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_start_sessions_past_the_log_is_named_before_anybody_does() {
+    const CODE: &[&str] = &["findings", "--code", "POSTURE_UNLOGGED_START"];
+    let seat = Seat::of(LOOKUP).await;
+    seat.shell("echo by the front door").await;
+    seat.collect();
+    let found = seat.rows(CODE);
+    assert_eq!(found.len(), 1, "{:?}", seat.codes());
+    let text = found[0]["text"].as_str().unwrap();
+    assert!(text.contains(":assumed-role/") && text.contains("IAM's policy simulation"), "{text}");
+
+    // Another state, so that nothing is known yet; with the right gone nothing is found.
+    seat.world.deny(&["ssm:StartSession"]);
+    seat.run_on("mended", &["collect", "--quiet"]);
+    let output = seat.run_on("mended", &["findings", "--code", "POSTURE_UNLOGGED_START", "-o", "jsonl"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_iam_may_not_be_asked_the_round_says_so_and_a_key_turns_it_off() {
+    let seat = Seat::of(LOOKUP).await;
+    seat.shell("echo unasked").await;
+    seat.world.deny_auditor(&["iam:SimulatePrincipalPolicy"]);
+    for _ in 0..2 {
+        let output = seat.run(&["collect"]);
+        assert_eq!(output.status.code(), Some(3), "in each round until it is mended");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("aws/policies") && said.contains("iam:SimulatePrincipalPolicy"), "{said}");
+    }
+    let off = Seat::of("policies = false").await;
+    off.shell("echo unasked").await;
+    off.collect();
+    assert!(off.rows(&["findings", "--code", "POSTURE_UNLOGGED_START"]).is_empty());
+}

@@ -107,7 +107,7 @@ fn trails(b: &mut Builder, number: usize) {
 fn roles(b: &mut Builder, number: usize) {
     let role = format!("arn:aws:iam::{ACCOUNT}:role/team-{number}");
     let shown_by = if number.is_multiple_of(2) { "simulation" } else { "success" }.to_owned();
-    set(b, Source::CloudTrail, &role, PostureItem::UnloggedStart { shown_by });
+    set(b, Source::CloudTrail, &role, PostureItem::UnloggedStart { shown_by, allowed: true });
     b.expect(Code::PostureUnloggedStart, subject(&role));
     b.innocent(Code::ForeignBroadGrant, subject(&role), "an AWS role, not one of Boundary");
     let (foreign, allowed) = (format!("r_foreign{number:03}"), format!("r_allowed{number:03}"));

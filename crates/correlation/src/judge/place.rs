@@ -112,11 +112,12 @@ fn setting(posture: &Posture, fact: &Fact, context: &Context<'_>, raiser: &mut R
             Some(_) if !validated => raise(Code::NoTrail, "the trail writes no digests".to_owned()),
             Some(_) => {}
         },
-        PostureItem::UnloggedStart { shown_by } => {
+        PostureItem::UnloggedStart { allowed: false, .. } => {}
+        PostureItem::UnloggedStart { shown_by, allowed: true } => {
             raise(Code::PostureUnloggedStart, format!("may start sessions past ECS Exec ({})", shown(shown_by)));
         }
         PostureItem::ForeignGrant { grant, principals } => {
-            if !policy.allowed_roles.contains(&posture.subject) {
+            if !grant.is_empty() && !policy.allowed_roles.contains(&posture.subject) {
                 raise(Code::ForeignBroadGrant, format!("`{}` for {} principals", shown(grant), principals.len()));
             }
         }
