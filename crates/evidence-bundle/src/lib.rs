@@ -6,8 +6,8 @@
 //!                              anchored)     └── verify ──┘ ──> Report
 //! ```
 //! The core is pure: it takes the time and the keys as values and reads no network. [`bundle`], [`archive`], [`keys`],
-//! [`store`] and [`mod@verify`] touch files; nothing here ever overwrites one. [`mod@verify`] trusts nothing that it reads but the
-//! public key that it is given.
+//! [`store`] and [`mod@verify`] touch files; nothing here ever overwrites one. [`mod@seal`] encrypts what only cleared readers may
+//! see, and draws the keys of each file itself. [`mod@verify`] trusts nothing that it reads but the public key that it is given.
 
 pub mod anchor;
 pub mod archive;
@@ -21,6 +21,7 @@ pub mod merkle;
 pub mod names;
 #[cfg(test)]
 mod samples;
+pub mod seal;
 pub mod store;
 pub mod table;
 pub mod verify;
