@@ -16,6 +16,7 @@ pub mod join;
 pub mod judge;
 mod link;
 mod matching;
+mod moment;
 mod observe;
 pub mod person;
 pub mod policy;

@@ -4,6 +4,7 @@
 
 use crate::account::{Assurance, Method};
 use crate::judge::Context;
+use crate::moment::{after, before};
 use crate::observe::{BoundaryView, Observed, SsmView};
 use crate::person::same;
 use audit_facts::{Grade, SsmSessionId};
@@ -195,9 +196,9 @@ fn record_is_of_other_time(view: &SsmView<'_>, context: &Context<'_>) -> bool {
     let Some(end) = view.link_end() else { return false };
     let (offset, slack) =
         view.link_start().and_then(|start| context.skews.of_host(&start.host)).unwrap_or((SignedDuration::ZERO, UNKNOWN_HOST));
-    let told = |at: Timestamp| at.checked_sub(offset).unwrap_or(at);
-    let begun_later = view.link_start().is_some_and(|start| told(start.at) > started + slack);
-    let ended_earlier = told(end.at) + slack < started;
+    let told = |at: Timestamp| before(at, offset);
+    let begun_later = view.link_start().is_some_and(|start| told(start.at) > after(started, slack));
+    let ended_earlier = after(told(end.at), slack) < started;
     (begun_later || ended_earlier) && !is_moved_clock(view, started)
 }
 
@@ -231,7 +232,7 @@ fn overclaimed(session: &BoundaryView<'_>, views: &[&SsmView<'_>]) -> Option<Str
         return Some(format!("{} shells claim it, and it had {} connections", views.len(), connections.len()));
     }
     let down = session.whole.bytes_down()?;
-    let least: u64 = views.iter().map(|view| least_bytes(view)).sum();
+    let least = least_of_all(views);
     let by_client = views.iter().all(|view| view.transcripts.is_empty());
     // One shell with a log that is too long is the log's matter.
     ((views.len() > 1 || by_client) && bytes_count(session) && least > down)
@@ -247,8 +248,12 @@ pub(crate) fn bytes_count(session: &BoundaryView<'_>) -> bool {
 
 /// Whether what passed suffices for all that is claimed.
 pub(crate) fn covers(session: &BoundaryView<'_>, views: &[&SsmView<'_>]) -> bool {
-    let least: u64 = views.iter().map(|view| least_bytes(view)).sum();
+    let least = least_of_all(views);
     session.whole.is_final() && session.whole.bytes_down().is_some_and(|down| least <= down)
+}
+
+fn least_of_all(views: &[&SsmView<'_>]) -> u64 {
+    views.iter().fold(0, |sum, view| sum.saturating_add(least_bytes(view)))
 }
 
 /// The least that a shell's output takes on the way down.

@@ -5,6 +5,9 @@
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+/// The longest upload that is waited for, seconds: how much was shown is also a claim of whoever writes records.
+const LONGEST_UPLOAD_SECONDS: i64 = 24 * 3600;
+
 /// The operator's expectations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -80,9 +83,10 @@ impl Policy {
         self.shared_principals.iter().any(|pattern| matches(pattern, arn))
     }
 
-    /// How long a log of so many bytes may take after the end until its absence counts.
+    /// How long a log of so many bytes may take after the end until its absence counts; a day of upload at most.
     pub fn log_due_after(&self, bytes: u64) -> SignedDuration {
-        SignedDuration::from_secs(self.upload_seconds(bytes).max(15 * 60) + self.log_grace_seconds.max(0))
+        let upload = self.upload_seconds(bytes).clamp(15 * 60, LONGEST_UPLOAD_SECONDS);
+        SignedDuration::from_secs(upload.saturating_add(self.log_grace_seconds.max(0)))
     }
 
     /// How long the upload of so many bytes takes, seconds, rounded up.

@@ -5,6 +5,7 @@ use super::raise::{Raised, Raiser, state_of_absence};
 use crate::account::LinkGrade;
 use crate::finding::{Basis, Code, State, Subject};
 use crate::link::{Claim, Refused};
+use crate::moment::after;
 use crate::observe::SsmView;
 use audit_facts::{Grade, Source, SsmSessionId};
 use jiff::Timestamp;
@@ -123,7 +124,7 @@ fn never_made(case: &Case<'_>, id: &SsmSessionId, view: &SsmView<'_>, raiser: &m
     let Some(end) = view.link_end().filter(|_| !view.is_known_to_aws() && view.transcripts.is_empty()) else { return };
     let from = view.link_start().map_or(end.at, |start| start.at).min(end.at);
     let grade = case.context.trail_grade(case.arn_of(end.task_id.as_ref().map_or("", |id| id.as_str())), from, end.at);
-    let due = end.at + case.context.trail_lag();
+    let due = after(end.at, case.context.trail_lag());
     if grade != Grade::Proved || case.context.now < due {
         return;
     }

@@ -6,6 +6,7 @@ use super::raise::{Raised, Raiser, state_of_absence};
 use super::{Case, bypass};
 use crate::finding::{Basis, Code, State};
 use crate::link::bytes_count;
+use crate::moment::{after, before};
 use crate::observe::{Said, SsmView};
 use audit_facts::{Grade, LinkEnd, Source, SsmSessionId, Transcript, TranscriptForm};
 use jiff::{SignedDuration, Timestamp};
@@ -95,7 +96,7 @@ impl Log<'_> {
 
     /// When the log must be there at the latest.
     fn due(&self, bytes: u64) -> Option<Timestamp> {
-        Some(self.case.ended(self.id, self.view)? + self.case.context.policy.log_due_after(bytes))
+        Some(after(self.case.ended(self.id, self.view)?, self.case.context.policy.log_due_after(bytes)))
     }
 
     fn is_off(&self) -> bool {
@@ -174,7 +175,7 @@ impl Log<'_> {
         let policy = self.case.context.policy;
         let Some((ended, first)) = ended.zip(log.first_uploaded) else { return };
         let allowed = SignedDuration::from_secs(policy.upload_seconds(log.body_bytes) + policy.log_late_seconds.max(0));
-        if first > ended + allowed {
+        if first > after(ended, allowed) {
             let text = format!("the log came {} minutes after the end", first.duration_since(ended).as_mins());
             raiser.raise(self.raised(Code::LogLate, State::Confirmed, text));
         }
@@ -188,7 +189,7 @@ impl Log<'_> {
             said.it
                 .first_uploaded
                 .zip(said.it.last_ingested.max(said.it.last_uploaded))
-                .is_some_and(|(first, last)| last > first + allowed)
+                .is_some_and(|(first, last)| last > after(first, allowed))
         });
         let mut readings: BTreeMap<&str, Vec<&Transcript>> = BTreeMap::new();
         for said in &self.view.transcripts {
@@ -245,12 +246,12 @@ impl Log<'_> {
         }
         let (code, from, to, text) = match (described, uploaded) {
             (Some(at), _) => (Code::CloudTrailGap, at, at, "SSM shows a session whose beginning CloudTrail does not have"),
-            (None, Some(at)) => (Code::LogNoCloudTrail, at - LOOK_BACK, at, "a log of a session that nobody at AWS knows"),
+            (None, Some(at)) => (Code::LogNoCloudTrail, before(at, LOOK_BACK), at, "a log of a session that nobody at AWS knows"),
             (None, None) => return,
         };
         let arn = self.case.task_arn(self.view);
         let grade = self.case.context.trail_grade(arn.as_deref(), from, to);
-        let due = to + self.case.context.trail_lag();
+        let due = after(to, self.case.context.trail_lag());
         if let Some(state) = state_of_absence(grade, due, self.case.context.now).filter(|state| *state > State::Open) {
             let basis = Basis { source: Source::CloudTrail, from, to, grade };
             raiser.raise(self.raised(code, state, text.to_owned()).basis(basis));
