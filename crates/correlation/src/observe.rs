@@ -306,10 +306,16 @@ impl BoundaryView<'_> {
         self.whole.created.or_else(|| self.events.iter().filter(made).map(|said| said.it.at).min())
     }
 
-    /// The client's addresses, by the worker and by the controller.
+    /// The client's addresses, by the worker and by the controller. Whoever asks for something else about the session, and be it
+    /// in vain, is not its client.
     pub(crate) fn addresses(&self) -> BTreeSet<&str> {
         let workers = self.whole.connections.iter().flatten().map(|connection| connection.client_address.as_str());
-        let events = self.events.iter().filter_map(|said| said.it.client_address.as_deref());
+        let is_of_client = |it: &BoundaryEvent| match it.kind {
+            BoundaryEventKind::AuthorizeSession => it.was_done(),
+            BoundaryEventKind::Worker => it.connection.is_some(),
+            BoundaryEventKind::CancelSession | BoundaryEventKind::Change | BoundaryEventKind::Other => false,
+        };
+        let events = self.events.iter().filter(|said| is_of_client(said.it)).filter_map(|said| said.it.client_address.as_deref());
         workers.chain(events).filter(|address| !address.is_empty()).collect()
     }
 }

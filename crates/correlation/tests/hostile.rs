@@ -1,8 +1,9 @@
 //! What somebody does who wants an unrecorded shell, or a colleague blamed.
 
 use audit_facts::{
-    Body, BoundaryConnection, BoundarySession, BoundaryStatus, BoundaryTarget, Coverage, Execution, Fact, Grade, LinkEnd,
-    LinkStart, Principal, Source, SsmSession, SsmSessionId, Task, TaskId, Transcript, TranscriptForm,
+    Body, BoundaryConnection, BoundaryEvent, BoundaryEventKind, BoundarySession, BoundaryStatus, BoundaryTarget, Coverage,
+    Execution, Fact, Grade, LinkEnd, LinkStart, Principal, Source, SsmSession, SsmSessionId, Task, TaskId, Transcript,
+    TranscriptForm,
 };
 use correlation::{Account, Assurance, Code, Finding, Outcome, Policy, judge_all};
 use investigation::BoundarySessionId;
@@ -13,6 +14,7 @@ const SHELL: &str = "ecs-execute-command-0123456789abcdef0";
 const SESSION: &str = "s_1234567890";
 const TARGET: &str = "ttcp_1234567890";
 const OFFICE: &str = "198.51.100.7";
+const ELSEWHERE: &str = "192.0.2.66";
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -322,4 +324,32 @@ fn a_record_that_tells_of_much_output_does_not_excuse_a_missing_log() {
     facts.push(ended(end));
     let now = at(44 * HOUR);
     assert!(judge_all(&facts, &coverage(), &Policy::default(), now).findings.iter().any(|it| it.code == Code::SessionNoLog));
+}
+
+fn request(kind: BoundaryEventKind, status: u16) -> Fact {
+    let body = BoundaryEvent {
+        event_id: "ev".to_owned(),
+        at: at(300),
+        kind,
+        operation: "POST /v1/sessions/s_1234567890:cancel".to_owned(),
+        status_code: Some(status),
+        session_id: Some(SESSION.to_owned()),
+        target_id: None,
+        user_id: None,
+        client_address: Some(ELSEWHERE.to_owned()),
+        correlation_id: None,
+        connection: None,
+    };
+    fact(Source::BoundaryEvents, Body::BoundaryEvent(Box::new(body)))
+}
+
+#[test]
+fn a_request_about_a_session_does_not_lend_it_an_address() {
+    for (kind, status) in
+        [(BoundaryEventKind::CancelSession, 403), (BoundaryEventKind::Other, 404), (BoundaryEventKind::CancelSession, 200)]
+    {
+        let mut facts = without(ordinary(), |body| matches!(body, Body::Execution(_)));
+        facts.extend([executed(execution(Some(SESSION), ELSEWHERE)), request(kind, status)]);
+        assert_eq!(account(&judged(&facts)).assurance, Assurance::Asserted, "{kind:?} {status}");
+    }
 }
