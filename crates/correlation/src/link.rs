@@ -172,7 +172,7 @@ fn refusal(seen: &Observed<'_>, view: &SsmView<'_>, method: Method, boundary: &s
     if method == Method::LinkRecord && record_is_of_other_time(view, context) {
         return Some(Refused::RecordOfOtherTime);
     }
-    let Some(session) = seen.boundary.get(boundary).filter(|session| session.exists()) else {
+    let Some(session) = seen.boundary.get(boundary).filter(|session| session.has_been()) else {
         let at = started?;
         let grade = context.boundary_grade(at, at);
         return (grade > Grade::None && context.now >= at + context.boundary_lag()).then_some(Refused::NoSuchSession(grade));
@@ -186,7 +186,7 @@ fn refusal(seen: &Observed<'_>, view: &SsmView<'_>, method: Method, boundary: &s
     // CloudTrail tells whole seconds.
     let late_start = started + SignedDuration::from_secs(1) + skew;
     let too_early = session.created().is_some_and(|created| late_start < created);
-    let too_late = session.whole.ended.is_some_and(|ended| started > ended + skew);
+    let too_late = session.whole.ended.or(session.removed).is_some_and(|ended| started > ended + skew);
     (too_early || too_late).then_some(Refused::OtherTime)
 }
 

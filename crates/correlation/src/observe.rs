@@ -294,6 +294,11 @@ impl BoundaryView<'_> {
         !self.readings.is_empty() || self.events.iter().any(made)
     }
 
+    /// Whether there ever was such a session: what Boundary has removed, it had.
+    pub(crate) fn has_been(&self) -> bool {
+        self.exists() || self.removed.is_some()
+    }
+
     /// Ids of all facts on it.
     pub(crate) fn fact_ids(&self) -> BTreeSet<String> {
         let readings = self.readings.iter().map(|said| said.by.id.clone());

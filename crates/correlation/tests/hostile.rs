@@ -1,8 +1,8 @@
 //! What somebody does who wants an unrecorded shell, or a colleague blamed.
 
 use audit_facts::{
-    Body, BoundaryConnection, BoundaryEvent, BoundaryEventKind, BoundarySession, BoundaryStatus, BoundaryTarget, Coverage,
-    Execution, Fact, Grade, LinkEnd, LinkStart, Principal, Source, SsmSession, SsmSessionId, Task, TaskId, Transcript,
+    Body, BoundaryConnection, BoundaryEvent, BoundaryEventKind, BoundaryRemoval, BoundarySession, BoundaryStatus, BoundaryTarget,
+    Coverage, Execution, Fact, Grade, LinkEnd, LinkStart, Principal, Source, SsmSession, SsmSessionId, Task, TaskId, Transcript,
     TranscriptForm,
 };
 use correlation::{Account, Assurance, Code, Finding, Outcome, Policy, judge_all};
@@ -352,4 +352,17 @@ fn a_request_about_a_session_does_not_lend_it_an_address() {
         facts.extend([executed(execution(Some(SESSION), ELSEWHERE)), request(kind, status)]);
         assert_eq!(account(&judged(&facts)).assurance, Assurance::Asserted, "{kind:?} {status}");
     }
+}
+
+#[test]
+fn what_boundary_removed_it_had() {
+    let removal = |second| {
+        let body = BoundaryRemoval { session_id: SESSION.to_owned(), at: at(second) };
+        fact(Source::BoundaryApi, Body::BoundaryRemoval(body))
+    };
+    let shell = || vec![task(), executed(execution(Some(SESSION), OFFICE)), shown_by_ssm(described()), logged(log())];
+    let after = judged(&[shell(), vec![removal(5 * HOUR)]].concat());
+    assert_eq!(codes(&after), [Code::BoundaryHarvestGap]);
+    let before = judged(&[shell(), vec![removal(-HOUR)]].concat());
+    assert!(finding(&before, Code::LinkForged).is_some(), "it was gone when the shell began");
 }
