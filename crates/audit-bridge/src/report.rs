@@ -17,7 +17,7 @@ use audit_state::{AccountFilter, FindingFilter, Reader};
 use correlation::{Account, Finding};
 use evidence_bundle::bundle::FileSpec;
 use evidence_bundle::manifest::{About, Period as Span, Previous, Redaction, Tool};
-use evidence_bundle::{SigningKey, Writer, archive};
+use evidence_bundle::{SigningKey, Writer, archive, names};
 use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -180,7 +180,7 @@ fn files(settings: &Settings, material: &Material) -> Vec<File> {
     for part in &material.parts {
         if let Some(text) = &part.text {
             files.push((
-                format!("transcripts/{}.txt", part.account.id),
+                format!("transcripts/{}.txt", names::part_of(&part.account.id)),
                 "transcript, redacted",
                 "text/plain; charset=utf-8",
                 text.text.clone(),

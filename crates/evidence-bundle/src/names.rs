@@ -3,6 +3,7 @@
 //! Owns the rule that a bundle unpacks to the same files on every system and never outside its folder: relative, plain ASCII,
 //! no two names that differ in case alone, none that is a folder of another.
 
+use crate::hash::Sha256;
 use std::collections::BTreeMap;
 
 /// The longest path, bytes: what a ustar header can hold with some room to split.
@@ -10,6 +11,15 @@ pub(crate) const PATH_MAX: usize = 200;
 
 /// The longest part of a path, bytes: ustar's name field.
 pub(crate) const PART_MAX: usize = 100;
+
+/// The longest name that [`part_of`] gives, bytes: an ending still fits.
+const PART_OF_MAX: usize = 80;
+
+/// How a name begins that is not the text itself; no device is called so.
+const RENAMED: &str = "x-";
+
+/// How much of a text a new name keeps, bytes: with its beginning and its hash it stays within [`PART_OF_MAX`].
+const KEPT_MAX: usize = 40;
 
 /// The manifest's name.
 pub const MANIFEST: &str = "manifest.json";
@@ -77,6 +87,19 @@ fn check_part(part: &str) -> Result<(), NameError> {
         return Err(NameError::Dot);
     }
     if is_device(part) { Err(NameError::Device) } else { Ok(()) }
+}
+
+/// Names a file after a text of others, such as an id: the text itself where it is a name on every system, else what it can
+/// keep of it and a hash. Two texts never get the same name, not even one that differs in case alone.
+pub fn part_of(text: &str) -> String {
+    let is_name = text.len() <= PART_OF_MAX && check_part(text).is_ok() && !text.bytes().any(|b| b.is_ascii_uppercase());
+    if is_name && !text.starts_with(RENAMED) {
+        return text.to_owned();
+    }
+    let fits = |c: &char| c.is_ascii_alphanumeric() || "_=@+-".contains(*c);
+    let kept: String = text.chars().filter(fits).take(KEPT_MAX).collect();
+    let sha256 = Sha256::of(text.as_bytes()).to_string();
+    format!("{RENAMED}{}-{}", kept.to_ascii_lowercase(), &sha256[..32])
 }
 
 fn is_device(part: &str) -> bool {
@@ -178,6 +201,36 @@ mod tests {
         }
         assert_eq!(check(&"a".repeat(101)), Err(NameError::Length));
         assert_eq!(check(&"a/".repeat(101)), Err(NameError::Length));
+    }
+
+    #[test]
+    fn a_file_can_be_named_after_any_text() {
+        let mut names = Names::default();
+        let long = "a".repeat(500);
+        let texts = [
+            "ecs-execute-command-0123456789abcdefghijklmnop",
+            "ops,alice-0123456789abcdefg",
+            ".alice-0123456789abcdefg",
+            "con.smith-0123456789abcdefg",
+            "Alice-0123456789abcdefg",
+            "alice-0123456789abcdefg",
+            "../../etc/passwd",
+            "",
+            "x-alice-0123456789abcdefg",
+            "x-opsalice-0123456789abcdefg-0123456789abcdef0123456789abcdef",
+            "\u{202e}\u{1b}[2J",
+            &long,
+        ];
+        for text in texts {
+            let part = part_of(text);
+            assert!(part.len() <= PART_OF_MAX, "{part}");
+            assert_eq!(names.take(&format!("transcripts/{part}.txt")), Ok(()), "{text:?} gave {part:?}");
+        }
+        assert_eq!(part_of(texts[0]), texts[0]);
+        assert_eq!(
+            part_of(texts[1]),
+            format!("x-opsalice-0123456789abcdefg-{}", &Sha256::of(texts[1].as_bytes()).to_string()[..32])
+        );
     }
 
     #[test]
