@@ -3,6 +3,7 @@
 //! Owns what a reader sees of a character that steers, hides or turns; where the text goes is its caller's matter.
 
 use cli_kit::printable;
+use evidence_bundle::table::steers;
 use jiff::{SignedDuration, Timestamp};
 use std::borrow::Cow;
 
@@ -10,21 +11,12 @@ use std::borrow::Cow;
 /// visible escape.
 pub(crate) fn legible(text: &str, limit: usize) -> String {
     let text = printable(text, limit);
-    if text.chars().any(deceives) { text.chars().map(shown).collect() } else { text }
+    if text.chars().any(steers) { text.chars().map(shown).collect() } else { text }
 }
 
 /// Returns what stands for a character: itself, or its escape.
 pub(crate) fn shown(c: char) -> Cow<'static, str> {
-    if deceives(c) || c.is_control() { Cow::Owned(c.escape_unicode().to_string()) } else { Cow::Owned(c.to_string()) }
-}
-
-/// Whether a character turns the reading direction, takes no room, or is a tag that no font shows.
-pub(crate) fn deceives(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    )
+    if steers(c) { Cow::Owned(c.escape_unicode().to_string()) } else { Cow::Owned(c.to_string()) }
 }
 
 /// Returns a time as `2026-11-21 14:05:09`, UTC, whole seconds.
@@ -78,8 +70,8 @@ mod tests {
     #[test]
     fn nothing_that_steers_or_deceives_passes() {
         assert_eq!(
-            legible("a\u{1b}[2J\u{202e}b\u{61c}c\u{ad}d\u{e0041}", 99),
-            "a\\u{1b}[2J\\u{202e}b\\u{61c}c\\u{ad}d\\u{e0041}"
+            legible("a\u{1b}[2J\u{202e}b\u{61c}c\u{ad}d\u{e0041}\u{34f}\u{e0100}", 99),
+            "a\\u{1b}[2J\\u{202e}b\\u{61c}c\\u{ad}d\\u{e0041}\\u{34f}\\u{e0100}"
         );
         assert_eq!(legible("Grüße\n世界", 99), "Grüße 世界");
     }

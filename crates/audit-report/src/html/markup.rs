@@ -3,7 +3,8 @@
 //! Owns the one way onto the page: [`Markup::raw`] takes what stands in this program's source, everything else takes text and
 //! escapes it. No text of others ever stands in an attribute: ids and links are numbers of ours.
 
-use crate::legible::{deceives, shown};
+use crate::legible::shown;
+use evidence_bundle::table::steers;
 
 /// The most characters of one text, so that no name fills the page.
 const TEXT_MAX: usize = 4000;
@@ -59,7 +60,7 @@ impl Markup {
             '>' => self.0.push_str("&gt;"),
             '"' => self.0.push_str("&quot;"),
             '\'' => self.0.push_str("&#39;"),
-            c if c.is_control() || deceives(c) => {
+            c if steers(c) => {
                 self.0.push_str("<span class=odd>");
                 self.0.push_str(&shown(c));
                 self.0.push_str("</span>");

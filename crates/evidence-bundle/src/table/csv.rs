@@ -144,8 +144,7 @@ fn is_formula(text: &str) -> bool {
     if text.starts_with(['\t', '\r', '\n']) {
         return true;
     }
-    let first = text
-        .trim_start_matches(|c: char| c.is_whitespace() || steers(c) || matches!(c, '"' | '\u{3164}' | '\u{115f}' | '\u{ffa0}'));
+    let first = text.trim_start_matches(|c: char| c.is_whitespace() || steers(c) || c == '"');
     first.starts_with([
         '=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\u{2212}', '\u{fe62}', '\u{fe63}', '\u{fe66}',
         '\u{fe6b}',
