@@ -117,6 +117,39 @@ fn notes_are_lines_too() {
     assert_eq!(redacted(&Line::Text("a".into()).to_string()), "a");
 }
 
+/// The longest line that the screen hands out; walked anew at each beginning of a word, each of these took 1 to 36 s.
+#[test]
+fn a_line_full_of_beginnings_costs_no_more_than_its_length() {
+    let units = [
+        "eyJ",
+        "-eyJ",
+        "-eyJ0123456789.a.",
+        "password",
+        "password=",
+        "_password_",
+        "pass:",
+        "-pin:",
+        "-pin:$",
+        "tokens_",
+        "token-",
+        "-ghs_",
+        "-hvs.",
+        "hooks.slack.com/services/",
+        "basic ",
+        "://a:b@",
+        "0123456789abcdefghijABCDEFGHIJ0123.",
+        "curl -ua:b",
+        "mysql -pa",
+        "at_0123456789_",
+    ];
+    for unit in units {
+        let line = unit.repeat(64 * 1024 / unit.len());
+        let began = std::time::Instant::now();
+        find(&line);
+        assert!(began.elapsed() < std::time::Duration::from_millis(900), "{unit:?}: {:?}", began.elapsed());
+    }
+}
+
 fn alphabet() -> impl Strategy<Value = String> {
     prop_oneof![
         ".{0,20}",

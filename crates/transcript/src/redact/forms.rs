@@ -2,7 +2,7 @@
 //!
 //! Owns the table. A new service is a new row.
 
-use super::words::{Index, alphanumeric, begins_word, run, token, url_safe};
+use super::words::{Index, LastRun, alphanumeric, begins_word, run, token, url_safe};
 use super::{Grade, Kind, Span};
 use std::sync::LazyLock;
 
@@ -64,12 +64,13 @@ const FORMS: &[Form] = &[
 
 pub(super) fn find(line: &str, spans: &mut Vec<Span>) {
     static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(FORMS.iter().map(|form| form.begins)));
-    for (start, form) in INDEX.candidates(line) {
-        let form = &FORMS[form];
+    let mut runs = vec![LastRun::default(); FORMS.len()];
+    for (start, place) in INDEX.candidates(line) {
+        let form = &FORMS[place];
         if !line[start..].starts_with(form.begins) || !begins_word(line, start) {
             continue;
         }
-        let word = run(line, start + form.begins.len(), form.belongs);
+        let word = runs[place].run(line, start + form.begins.len(), form.belongs);
         if word.len() >= form.least && fits(line, start, word.end, form.kind) {
             spans.push(Span { range: start..word.end, kind: form.kind, grade: Grade::Certain });
         }
@@ -106,9 +107,14 @@ fn url_safe_or_end(follows: bool) -> fn(u8) -> bool {
 
 /// `eyJ` is base64 for `{"`.
 fn web_tokens(line: &str, spans: &mut Vec<Span>) {
+    let mut seen = 0;
     for (start, _) in line.match_indices("eyJ") {
+        if start < seen || !begins_word(line, start) {
+            continue;
+        }
         let head = run(line, start, url_safe);
-        if !line[head.end..].starts_with('.') || head.len() < 10 || !begins_word(line, start) {
+        seen = head.end;
+        if !line[head.end..].starts_with('.') || head.len() < 10 {
             continue;
         }
         let body = run(line, head.end + 1, url_safe);
@@ -117,6 +123,7 @@ fn web_tokens(line: &str, spans: &mut Vec<Span>) {
         while line[end..].starts_with('.') && run(line, end + 1, url_safe).len() > 1 {
             end = run(line, end + 1, url_safe).end;
         }
+        seen = end;
         if body.len() >= 4 || end > body.end {
             spans.push(Span { range: start..end, kind: Kind::Jwt, grade: Grade::Certain });
         }

@@ -2,7 +2,7 @@
 //!
 //! Owns the names, and which options of which programs take a password.
 
-use super::words::{Index, begins_word, run};
+use super::words::{Index, LastRun, begins_word, run};
 use super::{Grade, Kind, Span};
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -33,6 +33,13 @@ const SECRETS: &[&str] = &[
     "otp",
 ];
 
+/// The longest prompt after its first word, characters.
+const PROMPT_MAX: usize = 81;
+
+/// Words that stand where a secret would.
+const REFERENCES: &[&str] =
+    &["true", "false", "none", "null", "nil", "yes", "no", "required", "optional", "{", "[", "file", "string"];
+
 /// Programs whose `-p` is a password, glued to it or in the next word.
 const SHORT_OPTION: &[(&str, &str)] = &[
     ("mysql", "-p"),
@@ -58,16 +65,28 @@ pub(super) fn find(line: &str, spans: &mut Vec<Span>) {
     curl_users(line, spans);
 }
 
+/// The bytes that were walked last, of names and of values.
+#[derive(Default)]
+struct Runs {
+    names: LastRun,
+    values: LastRun,
+}
+
 fn named_values(line: &str, lower: &str, spans: &mut Vec<Span>) {
     static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(PASSWORDS.iter().chain(SECRETS).copied()));
+    let (mut runs, mut covered) = (Runs::default(), 0);
     for (start, place) in INDEX.candidates(lower) {
+        if start < covered {
+            continue;
+        }
         let password = PASSWORDS.get(place);
         let name = password.unwrap_or_else(|| &SECRETS[place - PASSWORDS.len()]);
         if !lower[start..].starts_with(name) || !name_begins(lower, start, name) {
             continue;
         }
         let end = start + name.len();
-        if let Some(range) = value_after(line, lower, start, end) {
+        if let Some(range) = value_after(line, lower, start..end, &mut runs) {
+            covered = range.end;
             let kind = if password.is_some() { Kind::Password } else { Kind::NamedSecret };
             spans.push(Span { kind: exact(lower, start, end, kind), range, grade: Grade::Likely });
         }
@@ -92,8 +111,8 @@ fn exact(lower: &str, start: usize, end: usize, kind: Kind) -> Kind {
 }
 
 /// The value of `name=value`, `name: value`, `"name": "value"` and, for options, `--name value`.
-fn value_after(line: &str, lower: &str, start: usize, name_end: usize) -> Option<Range<usize>> {
-    let rest_of_name = run(line, name_end, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+fn value_after(line: &str, lower: &str, name: Range<usize>, runs: &mut Runs) -> Option<Range<usize>> {
+    let rest_of_name = runs.names.run(line, name.end, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     // `token_endpoint` and `password-file` name no secret; `TokenValue`, `tokens` and `PASSWORD_1` do.
     let tail = lower[rest_of_name.clone()].trim_start_matches(['_', '-']);
     if !matches!(tail, "s" | "value" | "data" | "key") && !tail.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -107,11 +126,11 @@ fn value_after(line: &str, lower: &str, start: usize, name_end: usize) -> Option
     if separated {
         at += spaces + 1;
         at += usize::from(line[at..].starts_with('='));
-    } else if spaces == 0 || !is_option(line, start) {
+    } else if spaces == 0 || !is_option(line, name.start) {
         return None;
     }
     at += line[at..].len() - line[at..].trim_start_matches(' ').len();
-    value(line, at)
+    value(line, at, &mut runs.values)
 }
 
 fn is_option(line: &str, start: usize) -> bool {
@@ -120,14 +139,14 @@ fn is_option(line: &str, start: usize) -> bool {
 }
 
 /// A word, or what stands in quotes; none for a reference to a secret kept elsewhere.
-fn value(line: &str, at: usize) -> Option<Range<usize>> {
+fn value(line: &str, at: usize, values: &mut LastRun) -> Option<Range<usize>> {
     let rest = &line[at..];
     let range = match rest.bytes().next() {
         Some(quote @ (b'"' | b'\'')) => {
             let end = rest[1..].find(char::from(quote)).unwrap_or(rest.len() - 1);
             at + 1..at + 1 + end
         }
-        _ => run(line, at, |byte| byte > b' ' && !b",;\"'&|<>()}]".contains(&byte)),
+        _ => values.run(line, at, |byte| byte > b' ' && !b",;\"'&|<>()}]".contains(&byte)),
     };
     let text = &line[range.clone()];
     (!text.is_empty() && !is_reference(text)).then_some(range)
@@ -140,18 +159,16 @@ pub(super) fn is_reference(text: &str) -> bool {
         || text.starts_with("arn:")
         || text.starts_with("[redacted")
         || text.bytes().all(|byte| b"*x.-<>".contains(&byte))
-        || matches!(
-            text.to_ascii_lowercase().as_str(),
-            "true" | "false" | "none" | "null" | "nil" | "yes" | "no" | "required" | "optional" | "{" | "[" | "file" | "string"
-        )
+        || REFERENCES.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// `Bearer` and `Basic`.
 fn authorizations(line: &str, lower: &str, spans: &mut Vec<Span>) {
+    let header = lower.find("authorization");
     for (scheme, least) in [("bearer ", 8), ("basic ", 8)] {
         for (start, _) in lower.match_indices(scheme) {
             let word = run(line, start + scheme.len(), super::words::token);
-            let sure = scheme == "bearer " || lower[..start].contains("authorization");
+            let sure = scheme == "bearer " || header.is_some_and(|at| at < start);
             if sure && word.len() >= least && begins_word(line, start) && looks_coded(&line[word.clone()]) {
                 spans.push(Span { range: word, kind: Kind::Authorization, grade: Grade::Certain });
             }
@@ -170,15 +187,18 @@ fn prompts(line: &str, lower: &str, spans: &mut Vec<Span>) {
         return;
     }
     for name in ["password", "passphrase", "passcode", "pin"] {
+        let mut covered = 0;
         for (start, _) in lower.match_indices(name) {
             let for_whom = &lower[start + name.len()..];
-            let Some(colon) = for_whom.find(':').filter(|colon| *colon <= 80) else { continue };
+            let colon = for_whom.bytes().take(PROMPT_MAX).position(|byte| byte == b':').filter(|_| start >= covered);
+            let Some(colon) = colon else { continue };
             let prompt = colon == 0 || for_whom.starts_with(" for ") || for_whom.starts_with(" (");
             let at = start + name.len() + colon + 1;
             let answer = line[at..].trim();
             if prompt && begins_word(line, start) && !answer.is_empty() && !answer.contains(' ') && !is_reference(answer) {
                 let range = at + line[at..].find(answer).unwrap_or(0);
-                spans.push(Span { range: range..range + answer.len(), kind: Kind::Password, grade: Grade::Likely });
+                covered = range + answer.len();
+                spans.push(Span { range: range..covered, kind: Kind::Password, grade: Grade::Likely });
             }
         }
     }
@@ -202,7 +222,8 @@ fn short_options(line: &str, spans: &mut Vec<Span>) {
                 continue;
             }
             let from = after + line[after..].len() - line[after..].trim_start_matches([' ', '=']).len();
-            if let Some(range) = value(line, from).filter(|range| !line[range.clone()].starts_with('-')) {
+            if let Some(range) = value(line, from, &mut LastRun::default()).filter(|range| !line[range.clone()].starts_with('-'))
+            {
                 spans.push(Span { range, kind: Kind::Password, grade: Grade::Likely });
             }
         }
@@ -222,7 +243,7 @@ fn curl_users(line: &str, spans: &mut Vec<Span>) {
     }
     for option in [" -u ", " --user ", " -u", " --user="] {
         for (at, _) in line.match_indices(option) {
-            let Some(word) = value(line, at + option.len()) else { continue };
+            let Some(word) = value(line, at + option.len(), &mut LastRun::default()) else { continue };
             if let Some((user, password)) =
                 line[word.clone()].split_once(':').filter(|(_, password)| !password.is_empty() && !is_reference(password))
             {

@@ -14,12 +14,16 @@ const SHORTEST: usize = 32;
 const SHORTEST_SMALL: usize = 40;
 
 pub(super) fn find(line: &str, spans: &mut Vec<Span>) {
-    let mut at = 0;
+    let (mut at, mut outer, mut looked) = (0, 0, 0);
     while at < line.len() {
         let body = run(line, at, belongs);
         let word = body.end.min(body.start + leading(&line[body.clone()]))..run(line, body.end, |byte| byte == b'=').end;
+        if let Some(end) = line[looked..word.start].rfind([' ', '"', '\'', '(', '=']) {
+            outer = looked + end + 1;
+        }
+        looked = word.start;
         if body.len() >= SHORTEST
-            && !is_public(line, word.start, &line[word.clone()])
+            && !is_public(line, outer, word.start, &line[word.clone()])
             && let Some(grade) = grade(&line[word.clone()], line[body.clone()].starts_with('/'))
         {
             spans.push(Span { range: word.clone(), kind: Kind::HighEntropy, grade });
@@ -37,11 +41,10 @@ fn belongs(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
 }
 
-/// Digests in base64, public keys and resource names are meant to be seen.
-fn is_public(line: &str, start: usize, word: &str) -> bool {
+/// Digests in base64, public keys and resource names are meant to be seen; `outer` is where the text around the word begins.
+fn is_public(line: &str, outer: usize, start: usize, word: &str) -> bool {
     let before = &line[..start];
-    let outer = before.rfind([' ', '"', '\'', '(', '=']).map_or(before, |at| &before[at + 1..]);
-    outer.starts_with("arn:")
+    line[outer..].starts_with("arn:")
         || before.ends_with("SHA256:")
         || ["sha1-", "sha256-", "sha384-", "sha512-"].iter().any(|name| word.starts_with(name))
         || ["AAAAB3NzaC1", "AAAAC3NzaC1", "AAAAE2VjZHNh", "AAAAGnNrLX", "AAAAInNrLW"].iter().any(|key| word.starts_with(key))

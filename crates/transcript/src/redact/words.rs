@@ -8,6 +8,20 @@ pub(super) fn run(line: &str, start: usize, belongs: fn(u8) -> bool) -> Range<us
     start..length.map_or(line.len(), |length| start + length)
 }
 
+/// The last run of one kind of bytes: however many words begin in it, it is walked once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LastRun(Range<usize>);
+
+impl LastRun {
+    /// The same as [`run`], which must always be asked for the same bytes.
+    pub(super) fn run(&mut self, line: &str, start: usize, belongs: fn(u8) -> bool) -> Range<usize> {
+        if !self.0.contains(&start) {
+            self.0 = run(line, start, belongs);
+        }
+        start..self.0.end
+    }
+}
+
 /// Letters and digits.
 pub(super) fn alphanumeric(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
