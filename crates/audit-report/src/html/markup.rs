@@ -42,15 +42,19 @@ impl Markup {
         self
     }
 
-    /// Adds a text of anybody with its lines and blanks, whole.
-    pub(super) fn lines(&mut self, text: &str) -> &mut Self {
+    /// Adds a text of anybody with its lines and blanks, until it takes `most` bytes of the page; says whether that was all.
+    pub(super) fn lines(&mut self, text: &str, most: usize) -> bool {
+        let end = self.0.len().saturating_add(most);
         for line in text.lines() {
             for c in line.chars() {
+                if self.0.len() >= end {
+                    return false;
+                }
                 if c == '\t' { self.0.push('\t') } else { self.character(c) }
             }
             self.0.push('\n');
         }
-        self
+        true
     }
 
     fn character(&mut self, c: char) {
@@ -128,9 +132,16 @@ mod tests {
     }
 
     #[test]
+    fn lines_end_where_their_room_does() {
+        let mut page = Markup::default();
+        assert!(!page.lines("ab\ncd\nef", 4));
+        assert_eq!(page.finish(), "ab\nc");
+    }
+
+    #[test]
     fn lines_keep_their_blanks_and_nothing_else_that_steers() {
         let mut page = Markup::default();
-        page.lines("  a\tb\r\n\u{8}c");
+        assert!(page.lines("  a\tb\r\n\u{8}c", 100));
         assert_eq!(page.finish(), "  a\tb\n<span class=odd>\\u{8}</span>c\n");
     }
 

@@ -14,6 +14,13 @@ use audit_facts::SsmSessionId;
 use correlation::account::{Testimony, Word};
 use correlation::{Account, Assurance, Method};
 
+/// What all transcripts together take of the page, bytes: a browser opens it, however much was shown.
+const TRANSCRIPTS_MAX: usize = 16 << 20;
+
+/// The most that one of them takes, bytes; and the least, however many there are.
+const TRANSCRIPT_MAX: usize = 64 << 10;
+const TRANSCRIPT_MIN: usize = 1 << 10;
+
 /// All sessions.
 pub(super) fn section(shown: &Shown<'_>, page: &mut Markup) {
     page.raw(
@@ -23,13 +30,15 @@ pub(super) fn section(shown: &Shown<'_>, page: &mut Markup) {
     if shown.sessions.is_empty() {
         page.raw("<p>There was none, as far as was read.</p>");
     }
+    let transcripts = shown.sessions.iter().filter(|it| it.transcript.is_some()).count();
+    let share = (TRANSCRIPTS_MAX / transcripts.max(1)).clamp(TRANSCRIPT_MIN, TRANSCRIPT_MAX);
     for place in 0..shown.sessions.len() {
-        session(shown, place, page);
+        session(shown, place, share, page);
     }
     page.raw("</section>");
 }
 
-fn session(shown: &Shown<'_>, place: usize, page: &mut Markup) {
+fn session(shown: &Shown<'_>, place: usize, share: usize, page: &mut Markup) {
     let part = shown.sessions[place];
     page.raw("<details class=session><summary>");
     line(shown, place, page);
@@ -38,7 +47,7 @@ fn session(shown: &Shown<'_>, place: usize, page: &mut Markup) {
     findings(shown, place, page);
     witnesses(part.account, page);
     timeline(part.moments, page);
-    transcript(part, page);
+    transcript(part, share, page);
     page.raw("</div></details>");
 }
 
@@ -125,10 +134,15 @@ fn timeline(moments: &[Moment], page: &mut Markup) {
     page.raw("</ol></details>");
 }
 
-fn transcript(part: &SessionPart<'_>, page: &mut Markup) {
+fn transcript(part: &SessionPart<'_>, share: usize, page: &mut Markup) {
     let Some(it) = part.transcript else { return };
     page.raw("<details class=transcript><summary>Transcript, without secrets</summary><p class=quiet>").text(&redactions(it));
-    page.raw("</p><pre tabindex=0>").lines(&it.text).raw("</pre></details>");
+    let is_whole = page.raw("</p><pre tabindex=0>").lines(&it.text, share);
+    page.raw("</pre>");
+    if !is_whole {
+        page.raw("<p class=quiet>This is its beginning; the bundle has the rest under <code>transcripts/</code>.</p>");
+    }
+    page.raw("</details>");
 }
 
 fn redactions(it: &TranscriptText) -> String {

@@ -70,6 +70,18 @@ fn a_thousand_sessions_stay_small() {
     assert_eq!(page.matches("<details class=session>").count(), 1000);
 }
 
+#[test]
+fn transcripts_of_any_length_stay_small_and_say_where_the_rest_is() {
+    let mut scene = Scene::of(512);
+    let text = "<\u{34f}>\n".repeat(16 * 1024);
+    for (_, _, transcript) in &mut scene.sessions {
+        *transcript = Some(TranscriptText { text: text.clone(), ..TranscriptText::default() });
+    }
+    let page = page_of(&scene);
+    assert!(page.len() < 24_000_000, "{} bytes", page.len());
+    assert_eq!(page.matches("This is its beginning").count(), 512);
+}
+
 /// Source: WCAG 2.2, success criterion 1.4.3 and its definition of relative luminance.
 #[test]
 fn every_text_stands_out_by_light_and_by_dark() {
