@@ -366,3 +366,28 @@ fn what_boundary_removed_it_had() {
     let before = judged(&[shell(), vec![removal(-HOUR)]].concat());
     assert!(finding(&before, Code::LinkForged).is_some(), "it was gone when the shell began");
 }
+
+#[test]
+fn a_log_that_is_streamed_is_not_rewritten() {
+    let mut streamed = log();
+    (streamed.form, streamed.has_trailer) = (TranscriptForm::Json, false);
+    (streamed.first_uploaded, streamed.last_uploaded, streamed.last_ingested) =
+        (Some(at(12)), Some(at(3 * HOUR)), Some(at(3 * HOUR)));
+    let mut long = described();
+    long.ended = Some(at(3 * HOUR));
+    let mut session = session();
+    session.ended = Some(at(3 * HOUR + 2));
+    let facts = vec![
+        task(),
+        target(TARGET, TASK, -60),
+        executed(execution(Some(SESSION), OFFICE)),
+        shown_by_ssm(long),
+        read(session),
+        logged(streamed.clone()),
+    ];
+    assert_eq!(codes(&judged(&facts)), []);
+    streamed.last_ingested = Some(at(6 * HOUR));
+    let mut facts = without(facts, |body| matches!(body, Body::Transcript(_)));
+    facts.push(logged(streamed));
+    assert_eq!(codes(&judged(&facts)), [Code::LogRewritten]);
+}

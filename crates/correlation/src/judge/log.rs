@@ -181,15 +181,22 @@ impl Log<'_> {
         }
     }
 
+    /// From when on a log's events come one after the other: a script's with its upload, SSM's JSON as long as the session lives.
+    fn upload_from(&self, log: &Transcript) -> Option<Timestamp> {
+        match log.form {
+            TranscriptForm::Json => Some(self.case.ended(self.id, self.view)?.max(log.first_uploaded?)),
+            TranscriptForm::Script | TranscriptForm::Unknown => log.first_uploaded,
+        }
+    }
+
     /// Events that came long after the rest, and readings of one log that do not continue each other.
     fn rewritten(&self, raiser: &mut Raiser) {
         let policy = self.case.context.policy;
         let appended = self.view.transcripts.iter().any(|said| {
             let allowed = SignedDuration::from_secs(policy.upload_seconds(said.it.body_bytes) * 2 + 15 * 60);
-            said.it
-                .first_uploaded
+            self.upload_from(said.it)
                 .zip(said.it.last_ingested.max(said.it.last_uploaded))
-                .is_some_and(|(first, last)| last > after(first, allowed))
+                .is_some_and(|(from, last)| last > after(from, allowed))
         });
         let mut readings: BTreeMap<&str, Vec<&Transcript>> = BTreeMap::new();
         for said in &self.view.transcripts {
