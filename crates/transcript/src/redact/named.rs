@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 /// Names whose value is a password. Lower case; `-`, `_` and letters before them belong to the name.
-const PASSWORDS: &[&str] = &["password", "passwd", "passphrase", "passcode", "kennwort", "pwd", "pass"];
+const PASSWORDS: &[&str] = &["password", "passwd", "passphrase", "passcode", "kennwort", "pwd", "pass", "identified by"];
 
 /// Names whose value is another secret.
 const SECRETS: &[&str] = &[
@@ -31,10 +31,16 @@ const SECRETS: &[&str] = &[
     "session_key",
     "client_key",
     "otp",
+    "\"auth\"",
+    ":_auth",
 ];
 
 /// The longest prompt after its first word, characters.
 const PROMPT_MAX: usize = 81;
+
+/// The longest name of an element, and the longest entry of `.netrc` before its password, bytes.
+const ELEMENT_MAX: usize = 64;
+const NETRC_MAX: usize = 512;
 
 /// Words that stand where a secret would.
 const REFERENCES: &[&str] =
@@ -85,7 +91,7 @@ fn named_values(line: &str, lower: &str, spans: &mut Vec<Span>) {
             continue;
         }
         let end = start + name.len();
-        if let Some(range) = value_after(line, lower, start..end, &mut runs) {
+        if let Some(range) = value_after(line, lower, start..end, password.is_some(), &mut runs) {
             covered = range.end;
             let kind = if password.is_some() { Kind::Password } else { Kind::NamedSecret };
             spans.push(Span { kind: exact(lower, start, end, kind), range, grade: Grade::Likely });
@@ -110,27 +116,55 @@ fn exact(lower: &str, start: usize, end: usize, kind: Kind) -> Kind {
     }
 }
 
-/// The value of `name=value`, `name: value`, `"name": "value"` and, for options, `--name value`.
-fn value_after(line: &str, lower: &str, name: Range<usize>, runs: &mut Runs) -> Option<Range<usize>> {
+/// The value that a name gives away, if there is one.
+fn value_after(line: &str, lower: &str, name: Range<usize>, is_password: bool, runs: &mut Runs) -> Option<Range<usize>> {
     let rest_of_name = runs.names.run(line, name.end, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     // `token_endpoint` and `password-file` name no secret; `TokenValue`, `tokens` and `PASSWORD_1` do.
     let tail = lower[rest_of_name.clone()].trim_start_matches(['_', '-']);
     if !matches!(tail, "s" | "value" | "data" | "key") && !tail.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let mut at = rest_of_name.end;
-    at += usize::from(line[at..].starts_with(['"', '\'']));
-    let spaces = line[at..].len() - line[at..].trim_start_matches(' ').len();
-    let after = &line[at + spaces..];
-    let separated = after.starts_with(['=', ':']) && !after.starts_with("://") && !after.starts_with("==");
-    if separated {
-        at += spaces + 1;
-        at += usize::from(line[at..].starts_with('='));
-    } else if spaces == 0 || !is_option(line, name.start) {
-        return None;
-    }
-    at += line[at..].len() - line[at..].trim_start_matches(' ').len();
-    value(line, at, &mut runs.values)
+    let range = value(line, value_at(line, lower, &name, rest_of_name.end, is_password)?, &mut runs.values)?;
+    let text = &line[range.clone()];
+    let is_count = tail == "s" && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_folder = &lower[name.clone()] == "pwd" && text.starts_with('/');
+    let is_verdict = line[name.start..range.start].starts_with("PASS:") && begins_word(line, name.start);
+    (!is_count && !is_folder && !is_verdict).then_some(range)
+}
+
+/// Where the value of a name begins that ends here.
+fn value_at(line: &str, lower: &str, name: &Range<usize>, end: usize, is_password: bool) -> Option<usize> {
+    let quote = quote(&line[end..]);
+    let after_name = end + quote;
+    let at = after_name + blanks(&line[after_name..]);
+    let (after, apart) = (&line[at..], at > after_name);
+    let sign = match after.as_bytes() {
+        [b':', b'/', b'/', ..] | [b'=', b'=', ..] => return None,
+        // `name: value`, `name := value`, `'name' => 'value'`.
+        [b'=' | b':', b'=' | b'>', ..] => 2,
+        [b'=' | b':', ..] => 1,
+        // `define('NAME', 'value')`, `PASSWORD('value')`.
+        [b',', rest @ ..] if quote > 0 && rest.trim_ascii_start().starts_with(b"'") => 1,
+        [b'(', b'\'' | b'"', ..] if is_password => 1,
+        // `<name>value</name>`.
+        [b'>', ..] if is_element(line, name.start) => 1,
+        // `PASSWORD 'value'`, `IDENTIFIED WITH some_password BY 'value'`.
+        [b'\'', ..] if apart && is_password => 0,
+        _ if apart && is_password && lower[at..].starts_with("by '") => 3,
+        _ if apart && (is_option(line, name.start) || is_in_table(line, name, at) || is_in_netrc(lower, name.start)) => 0,
+        _ => return None,
+    };
+    Some(at + sign + blanks(&after[sign..]))
+}
+
+fn blanks(text: &str) -> usize {
+    text.len() - text.trim_start_matches(' ').len()
+}
+
+/// How long the quote is that begins here, with the backslashes before it: in a JSON text within a JSON text it is `\"`.
+fn quote(text: &str) -> usize {
+    let bare = text.trim_start_matches('\\');
+    if bare.starts_with(['"', '\'']) { text.len() - bare.len() + 1 } else { 0 }
 }
 
 fn is_option(line: &str, start: usize) -> bool {
@@ -138,18 +172,46 @@ fn is_option(line: &str, start: usize) -> bool {
     line[word..].starts_with("--")
 }
 
+/// Whether `<` begins the name's word.
+fn is_element(line: &str, start: usize) -> bool {
+    let before = line[..start].bytes().rev().take(ELEMENT_MAX);
+    before.skip_while(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(byte)).next() == Some(b'<')
+}
+
+/// Whether the line is a name, some blanks and one word, as a table of Vault's has it.
+fn is_in_table(line: &str, name: &Range<usize>, at: usize) -> bool {
+    let word = line[at..].trim_end();
+    name.len() > 4 && line[..at].ends_with("  ") && !line[..name.start].trim_start().contains(' ') && !word.contains(' ')
+}
+
+/// `machine HOST login USER password VALUE`.
+fn is_in_netrc(lower: &str, start: usize) -> bool {
+    let before = &lower[lower.floor_char_boundary(start.saturating_sub(NETRC_MAX))..start];
+    before.split_once("machine ").is_some_and(|(_, rest)| rest.contains(" login "))
+}
+
 /// A word, or what stands in quotes; none for a reference to a secret kept elsewhere.
 fn value(line: &str, at: usize, values: &mut LastRun) -> Option<Range<usize>> {
-    let rest = &line[at..];
-    let range = match rest.bytes().next() {
-        Some(quote @ (b'"' | b'\'')) => {
-            let end = rest[1..].find(char::from(quote)).unwrap_or(rest.len() - 1);
-            at + 1..at + 1 + end
-        }
-        _ => values.run(line, at, |byte| byte > b' ' && !b",;\"'&|<>()}]".contains(&byte)),
+    let range = match quote(&line[at..]) {
+        0 => values.run(line, at, |byte| byte > b' ' && !b",;\"'&|<>()}]".contains(&byte)),
+        quote => at + quote..quote_end(line, at, quote),
     };
     let text = &line[range.clone()];
     (!text.is_empty() && !is_reference(text)).then_some(range)
+}
+
+/// Where a text in quotes ends: at the first quote that has no more backslashes than the one that began it.
+fn quote_end(line: &str, at: usize, length: usize) -> usize {
+    let begin = at + length;
+    let sign = &line[begin - 1..begin];
+    for (end, _) in line[begin..].match_indices(sign).map(|(end, sign)| (begin + end, sign)) {
+        let backslashes = line[begin..end].bytes().rev().take_while(|byte| *byte == b'\\').count();
+        // A shell's single quotes know no escape; in double quotes two backslashes are one that escapes nothing.
+        if backslashes < length || (length == 1 && (sign == "'" || backslashes % 2 == 0)) {
+            return end - backslashes.min(length - 1);
+        }
+    }
+    line.len()
 }
 
 /// A variable, a masked value, a word that only says whether there is one.
