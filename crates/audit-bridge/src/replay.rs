@@ -151,7 +151,7 @@ pub(crate) fn redacted(body: &[u8]) -> Redacted {
         text.push('\n');
     }
     let counts = redactor.counts().iter().map(|(kind, count)| (kind.to_string(), *count)).collect();
-    Redacted { text, counts, is_cut: shown.len() > TEXT_MAX }
+    Redacted { text, counts, is_cut: rendered.cut }
 }
 
 /// What was shown without the wrapper's marks; the frames of a session through pipes are decoded, both streams in their order.
@@ -273,5 +273,19 @@ impl Drop for Screen {
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(b"\x1b[?25h\x1b[0m\x1b[?1049l").and_then(|()| out.flush());
         let _ = tcsetattr(std::io::stdin(), OptionalActions::Flush, &self.before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_log_that_shows_more_than_is_kept_is_cut() {
+        // Seven bytes show eighty: the terminal repeats a character on request.
+        let body = b"a\x1b[79b".repeat(TEXT_MAX / 70);
+        assert!(body.len() < TEXT_MAX);
+        let redacted = redacted(&body);
+        assert!(redacted.is_cut && redacted.text.len() <= TEXT_MAX);
     }
 }

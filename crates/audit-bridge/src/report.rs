@@ -66,6 +66,9 @@ fn tried(settings: &Settings, args: &ReportArgs) -> anyhow::Result<audit_facts::
     let made_at = Timestamp::now();
     let material = gather(settings, &reader, args, made_at)?;
     let is_archive = args.out.extension().is_some_and(|extension| extension == "tar");
+    if is_archive && args.out.symlink_metadata().is_ok() {
+        return Err(archive::ArchiveError::Exists(args.out.clone()).into());
+    }
     let folder = if is_archive { args.out.with_extension("bundle") } else { args.out.clone() };
     let mut writer = Writer::begin(&folder)?;
     for (path, what, media_type, content) in files(settings, &material) {
@@ -76,7 +79,11 @@ fn tried(settings: &Settings, args: &ReportArgs) -> anyhow::Result<audit_facts::
         period: Span { from: material.period.from, to: material.period.to },
         tool: Tool { name: "audit-bridge".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
         config_sha256: sha256_hex(json!(settings.shown).to_string().as_bytes()).parse()?,
-        coverage: json!({"grade": material.overall.grade, "sentence": material.overall.sentence, "heads": format!("{heads:?}")}),
+        coverage: json!({
+            "grade": material.overall.grade,
+            "sentence": material.overall.sentence,
+            "heads": {"commits": head(&heads.commits), "history": head(&heads.history)},
+        }),
         previous: Previous::default(),
         redaction: Redaction { rules_version: RULES.to_owned(), counts: material.counts.clone() },
     };
@@ -93,6 +100,11 @@ fn tried(settings: &Settings, args: &ReportArgs) -> anyhow::Result<audit_facts::
     }
     print(&format!("{}\n{}\n", args.out.display(), material.overall.sentence));
     Ok(material.overall.grade)
+}
+
+/// The end of one of the state's chains: how many rows it has, and the last one's hash.
+fn head((rows, sha256): &(i64, String)) -> serde_json::Value {
+    json!({"rows": rows, "sha256": sha256})
 }
 
 /// Packs a folder, which is then no longer needed.
