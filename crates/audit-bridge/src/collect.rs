@@ -31,6 +31,8 @@ mod roles;
 mod shells;
 mod ssm;
 mod sync_records;
+#[cfg(test)]
+mod testing;
 mod transcripts;
 mod troubles;
 

@@ -94,18 +94,17 @@ pub(crate) fn found(reader: &Reader, session: &str) -> Result<Vec<Account>, Stat
     if !exact.is_empty() || session.len() < 4 {
         return Ok(exact);
     }
-    let begins = |id: Option<&str>| id.is_some_and(|id| id.starts_with(session));
-    let mut all = reader.sessions(&AccountFilter::default())?;
-    all.retain(|account| {
-        begins(account.boundary_session_id.as_deref()) || begins(account.ssm_session_id.as_ref().map(SsmSessionId::as_str))
-    });
-    Ok(all)
+    reader.sessions(&AccountFilter { session_begins: Some(session.to_owned()), ..AccountFilter::default() })
 }
 
 /// The findings on an account, resolved ones too.
 pub(crate) fn findings_of(reader: &Reader, account: &Account) -> Result<Vec<Finding>, StateError> {
     let ssm = account.ssm_session_id.as_ref().map(SsmSessionId::as_str);
-    let all = reader.findings(&FindingFilter::default())?;
+    let sessions = ssm.into_iter().chain(account.boundary_session_id.as_deref()).map(str::to_owned).collect::<Vec<_>>();
+    if sessions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let all = reader.findings(&FindingFilter { sessions, ..FindingFilter::default() })?;
     let belongs = |finding: &Finding| {
         let same = |one: Option<&str>, other: Option<&str>| one.is_some() && one == other;
         same(finding.ssm_session_id.as_deref(), ssm)

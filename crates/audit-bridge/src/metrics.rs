@@ -42,7 +42,10 @@ impl Metrics {
     pub(crate) fn add(&mut self, round: Option<&Round>, took: Duration, now: Timestamp, figures: Option<Figures>) {
         self.rounds += 1;
         self.last_took = took;
-        self.figures = figures.unwrap_or_default();
+        // What cannot be counted is not zero: an alert would think itself answered.
+        if let Some(figures) = figures {
+            self.figures = figures;
+        }
         match round {
             Some(round) => {
                 self.last_success = Some(now);

@@ -109,6 +109,31 @@ impl Reader {
         load(&tx, key.as_str())
     }
 
+    /// The facts with a key, and not all that belong together with them.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn facts_with(&self, key: &Key) -> Result<Vec<Fact>, StateError> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT id, source, place, observed_at, evidence, body FROM fact_keys JOIN facts ON facts.id = fact_id WHERE key = ?",
+        )?;
+        let mut rows = statement.query([key.as_str()])?;
+        let mut facts = Vec::new();
+        while let Some(row) = rows.next()? {
+            facts.push(fact_of(row)?);
+        }
+        Ok(facts)
+    }
+
+    /// Whether a fact is known, by its id.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn knows(&self, fact_id: &str) -> Result<bool, StateError> {
+        let mut statement = self.db.prepare_cached("SELECT 1 FROM facts WHERE id = ?")?;
+        Ok(statement.query_row([fact_id], |_| Ok(())).optional()?.is_some())
+    }
+
     /// Facts by their ids, in order of time; ids that are not known are left out.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ pub enum Extent {
     Knowledge,
 }
 
-const EVERYTHING: [&str; 14] = [
+const EVERYTHING: [&str; 15] = [
     "SELECT * FROM cursors ORDER BY 1, 2, 3",
     "SELECT * FROM facts ORDER BY 1",
     "SELECT * FROM fact_keys ORDER BY 1, 2",
@@ -30,6 +30,7 @@ const EVERYTHING: [&str; 14] = [
     "SELECT * FROM findings ORDER BY 1",
     "SELECT * FROM finding_history ORDER BY 1",
     "SELECT * FROM commits ORDER BY 1",
+    "SELECT * FROM tallies WHERE n <> 0 ORDER BY 1, 2",
     "PRAGMA user_version",
 ];
 

@@ -1,12 +1,12 @@
 //! Figures for metrics and for an operator's look: how much there is, how much waits.
 //!
-//! Owns the counts and the list of runs.
+//! Owns the counts and the list of runs. What there is much of is never counted: triggers keep its tally (`schema/3.sql`).
 
 use crate::error::StateError;
 use crate::micros;
 use crate::open::{Reader, State};
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 
 /// How much there is, and how much waits.
@@ -42,18 +42,19 @@ impl Reader {
     pub fn figures(&self, now: Timestamp) -> Result<Figures, StateError> {
         let tx = self.db.unchecked_transaction()?;
         let number = |sql: &str| tx.query_row(sql, [], |row| row.get::<_, i64>(0));
-        let last: Option<i64> = tx.query_row("SELECT max(at) FROM commits", [], |row| row.get(0))?;
+        let last = tx.query_row("SELECT at FROM commits ORDER BY n DESC LIMIT 1", [], |row| row.get(0)).optional()?;
         let due = "SELECT count(*) FROM cases WHERE due <= ?";
-        let evidence = "SELECT count(*), coalesce(sum(bytes), 0) FROM evidence WHERE forgotten_at IS NULL";
+        let evidence = tallies(&tx, "evidence")?;
+        let of_evidence = |word: &str| evidence.get(word).copied().unwrap_or_default();
         Ok(Figures {
-            facts: counts(&tx, "SELECT kind, count(*) FROM facts GROUP BY 1")?,
-            accounts: counts(&tx, "SELECT assurance, count(*) FROM accounts GROUP BY 1")?,
-            findings: finding_counts(&tx)?,
-            cases: number("SELECT count(*) FROM cases")?,
+            facts: tallies(&tx, "facts")?,
+            accounts: tallies(&tx, "accounts")?,
+            findings: by_severity_and_state(tallies(&tx, "findings")?),
+            cases: tallies(&tx, "cases")?.into_values().sum(),
             unsettled: number("SELECT count(*) FROM cases WHERE final = 0")?,
             due: tx.query_row(due, [micros::down(now)], |row| row.get(0))?,
             waiting: number("SELECT count(*) FROM dirty")?,
-            evidence: tx.query_row(evidence, [], |row| Ok((row.get(0)?, row.get(1)?)))?,
+            evidence: (of_evidence("pieces"), of_evidence("bytes")),
             last_commit: last.map(micros::time),
             database_bytes: number("PRAGMA page_count")?.saturating_mul(number("PRAGMA page_size")?),
         })
@@ -80,14 +81,14 @@ impl State {
     }
 }
 
-fn counts(db: &Connection, sql: &str) -> Result<BTreeMap<String, i64>, StateError> {
-    let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+/// What is there of a kind, by its words.
+fn tallies(db: &Connection, what: &str) -> Result<BTreeMap<String, i64>, StateError> {
+    let mut statement = db.prepare_cached("SELECT word, n FROM tallies WHERE what = ? AND n <> 0")?;
+    let rows = statement.query_map([what], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn finding_counts(db: &Connection) -> Result<BTreeMap<(String, String), i64>, StateError> {
-    let mut statement = db.prepare_cached("SELECT severity, state, count(*) FROM findings GROUP BY 1, 2")?;
-    let rows = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+fn by_severity_and_state(tallies: BTreeMap<String, i64>) -> BTreeMap<(String, String), i64> {
+    let parts = |(words, n): (String, i64)| words.split_once(' ').map(|(one, other)| ((one.to_owned(), other.to_owned()), n));
+    tallies.into_iter().filter_map(parts).collect()
 }

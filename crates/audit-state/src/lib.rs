@@ -11,6 +11,10 @@
 //!                                                                              └─ due ── record_judgement ─► accounts, findings, history
 //! ```
 
+// The tests' world names this crate as its users do.
+#[cfg(test)]
+extern crate self as audit_state;
+
 mod batch;
 mod body;
 mod cases;
@@ -23,6 +27,8 @@ mod judgement;
 mod kill;
 mod micros;
 mod open;
+#[cfg(test)]
+mod plans;
 mod purge;
 mod query;
 mod schema;
@@ -40,6 +46,6 @@ pub use judgement::{Judgement, Recorded, next_look};
 pub use kill::KillPoint;
 pub use open::{Hook, Options, Reader, State};
 pub use purge::Purged;
-pub use query::{AccountFilter, FindingFilter, HistoryEntry, KnownFinding};
+pub use query::{AccountFilter, FindingFilter, HistoryEntry, KnownFinding, Shell};
 pub use schema::FORMAT;
 pub use transition::{Cause, Change, transition};

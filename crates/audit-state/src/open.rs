@@ -158,6 +158,8 @@ fn configure(db: &Connection, options: Options) -> Result<(), StateError> {
     // What a commit reported stays over a loss of power: the cursor of a source that forgets is in it.
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "trusted_schema", "OFF")?;
+    // A row that is replaced goes and comes: the tallies count both.
+    db.pragma_update(None, "recursive_triggers", "ON")?;
     if let Some(bytes) = options.max_bytes {
         let page: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);

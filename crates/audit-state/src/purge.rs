@@ -18,29 +18,27 @@ use std::collections::BTreeSet;
 const AT_ONCE: i64 = 200;
 
 /// What a purge removed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Purged {
     /// Cases.
     pub cases: usize,
     /// Facts.
     pub facts: usize,
-    /// Evidence that nothing rests on any more, from this and former purges, until it is forgotten: SHA-256, in order.
-    pub released: Vec<String>,
 }
 
 impl State {
-    /// Removes settled cases whose last moment is before a time, and lists the evidence that only they needed.
+    /// Removes settled cases whose last moment is before a time, and releases the evidence that only they needed.
     ///
     /// # Errors
     /// Those of the database; what went before is gone, the rest stays whole.
     pub fn purge(&mut self, before: Timestamp, now: Timestamp) -> Result<Purged, StateError> {
         let mut purged = Purged::default();
         let before = micros::down(before);
-        let mut last = String::new();
+        let mut last = (i64::MIN, String::new());
         loop {
             let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let ids = closed(&tx, before, &last)?;
-            for id in &ids {
+            for (_, id) in &ids {
                 purged.facts += remove_case(&tx, id, &mut purged.cases)?;
                 pass(&mut self.hook, KillPoint::CasePurged)?;
             }
@@ -53,8 +51,19 @@ impl State {
             let Some(id) = ids.into_iter().next_back() else { break };
             last = id;
         }
-        purged.released = released(&self.db)?;
         Ok(purged)
+    }
+
+    /// The evidence that nothing rests on any more, from all purges, until it is forgotten: SHA-256, in order.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn released(&self) -> Result<Vec<String>, StateError> {
+        let mut statement = self
+            .db
+            .prepare("SELECT sha256 FROM evidence WHERE released_at IS NOT NULL AND forgotten_at IS NULL ORDER BY sha256")?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Notes that released evidence is deleted from its store.
@@ -75,10 +84,12 @@ impl State {
     }
 }
 
-fn closed(tx: &Connection, before: i64, after: &str) -> Result<Vec<String>, StateError> {
-    let mut statement =
-        tx.prepare_cached("SELECT id FROM cases WHERE final = 1 AND last_at < ? AND id > ? ORDER BY id LIMIT ?")?;
-    let ids = statement.query_map(params![before, after, AT_ONCE], |row| row.get(0))?;
+/// Settled cases with their last moments, the oldest first.
+fn closed(tx: &Connection, before: i64, (at, id): &(i64, String)) -> Result<Vec<(i64, String)>, StateError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT last_at, id FROM cases WHERE final = 1 AND last_at < ? AND (last_at, id) > (?, ?) ORDER BY last_at, id LIMIT ?",
+    )?;
+    let ids = statement.query_map(params![before, at, id, AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
@@ -145,11 +156,4 @@ fn release(tx: &Connection, before: i64, now: i64) -> Result<(), StateError> {
         params![now, before],
     )?;
     Ok(())
-}
-
-fn released(db: &Connection) -> Result<Vec<String>, StateError> {
-    let mut statement =
-        db.prepare_cached("SELECT sha256 FROM evidence WHERE released_at IS NOT NULL AND forgotten_at IS NULL ORDER BY sha256")?;
-    let rows = statement.query_map([], |row| row.get(0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }

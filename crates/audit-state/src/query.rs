@@ -31,6 +31,8 @@ pub struct AccountFilter {
     pub investigation: Option<String>,
     /// The Boundary or SSM session, or the account's id.
     pub session: Option<String>,
+    /// What the id of the Boundary or SSM session begins with.
+    pub session_begins: Option<String>,
     /// How much the link carries.
     pub assurance: Option<Assurance>,
     /// How many at most.
@@ -46,6 +48,8 @@ pub struct FindingFilter {
     pub states: Vec<State>,
     /// What.
     pub code: Option<Code>,
+    /// The Boundary or SSM session; several are alternatives, none takes all.
+    pub sessions: Vec<String>,
     /// Happened at or after this, or, when no time is known, first seen then, UTC.
     pub from: Option<Timestamp>,
     /// Happened before this, UTC.
@@ -82,7 +86,49 @@ pub struct HistoryEntry {
     pub why: String,
 }
 
+/// A shell whose transcript may have to be looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shell {
+    /// The SSM session's id.
+    pub ssm_session_id: String,
+    /// The task.
+    pub task_arn: Option<String>,
+    /// When it ended, as far as it is known, UTC.
+    pub ended: Option<Timestamp>,
+    /// Bytes that Boundary carried down.
+    pub bytes_down: Option<u64>,
+}
+
+/// Four spans of two indices: ended or not, with a transcript or without.
+const SHELLS: &str = "
+    SELECT ssm_session_id, task_arn, ended, bytes_down FROM accounts
+    WHERE ssm_session_id IS NOT NULL AND transcript IS NULL AND ended >= ?1
+    UNION ALL SELECT ssm_session_id, task_arn, ended, bytes_down FROM accounts
+    WHERE ssm_session_id IS NOT NULL AND transcript IS NULL AND ended IS NULL AND started >= ?1
+    UNION ALL SELECT ssm_session_id, task_arn, ended, bytes_down FROM accounts
+    WHERE ssm_session_id IS NOT NULL AND transcript IS NOT NULL AND ended >= ?2
+    UNION ALL SELECT ssm_session_id, task_arn, ended, bytes_down FROM accounts
+    WHERE ssm_session_id IS NOT NULL AND transcript IS NOT NULL AND ended IS NULL AND started >= ?1";
+
 impl Reader {
+    /// Shells that ended since a time, or began since then and have not ended; of those with a transcript only such as
+    /// ended since another time.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn shells(&self, since: Timestamp, with_transcript_since: Timestamp) -> Result<Vec<Shell>, StateError> {
+        let mut statement = self.db.prepare_cached(SHELLS)?;
+        let rows = statement.query_map([micros::down(since), micros::down(with_transcript_since)], |row| {
+            Ok(Shell {
+                ssm_session_id: row.get(0)?,
+                task_arn: row.get(1)?,
+                ended: row.get::<_, Option<i64>>(2)?.map(micros::time),
+                bytes_down: row.get::<_, Option<i64>>(3)?.and_then(|bytes| u64::try_from(bytes).ok()),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Accounts, the latest first.
     ///
     /// # Errors
@@ -95,8 +141,11 @@ impl Reader {
         ask.any_of(&["task_id", "task_arn"], filter.task.as_deref());
         ask.any_of(&["investigation_id"], filter.investigation.as_deref());
         ask.any_of(&["boundary_session_id", "ssm_session_id", "id"], filter.session.as_deref());
+        ask.any_begins(&["boundary_session_id", "ssm_session_id"], filter.session_begins.as_deref());
         ask.any_of(&["assurance"], filter.assurance.map(Assurance::word));
-        let sql = ask.sql("SELECT body FROM accounts", "started DESC, id", filter.limit);
+        // Of a period the rows are found by their ends: the order must not lead through all of them.
+        let order = if filter.from.is_some() { "+started DESC, id" } else { "started DESC, id" };
+        let sql = ask.sql("SELECT body FROM accounts", order, filter.limit);
         let mut statement = self.db.prepare(&sql)?;
         let mut rows = statement.query(params_from_iter(ask.values))?;
         let mut found = Vec::new();
@@ -129,6 +178,7 @@ impl Reader {
         ask.add("severity_rank >= ?", filter.severity.map(|it| i64::from(rank(it))));
         ask.one_of("state", filter.states.iter().map(|state| state.word()));
         ask.any_of(&["code"], filter.code.map(Code::word));
+        ask.any_one_of(&["boundary_session_id", "ssm_session_id"], &filter.sessions);
         ask.add("coalesce(at, first_seen) >= ?", filter.from.map(micros::down));
         ask.add("coalesce(at, first_seen) < ?", filter.to.map(micros::up));
         let order = "severity_rank DESC, coalesce(at, first_seen) DESC, id";
@@ -225,6 +275,25 @@ impl Ask {
         let parts: Vec<String> = columns.iter().map(|column| format!("{column} = ?")).collect();
         self.conditions.push(format!("({})", parts.join(" OR ")));
         self.values.extend(columns.iter().map(|_| Sql::Text(value.to_owned())));
+    }
+
+    fn any_one_of(&mut self, columns: &[&str], words: &[String]) {
+        if words.is_empty() {
+            return;
+        }
+        let places = vec!["?"; words.len()].join(", ");
+        let parts: Vec<String> = columns.iter().map(|column| format!("{column} IN ({places})")).collect();
+        self.conditions.push(format!("({})", parts.join(" OR ")));
+        self.values.extend(columns.iter().flat_map(|_| words.iter().cloned().map(Sql::Text)));
+    }
+
+    /// A range rather than a pattern: an index answers it, and no character has a meaning of its own.
+    fn any_begins(&mut self, columns: &[&str], prefix: Option<&str>) {
+        let Some(prefix) = prefix else { return };
+        let parts: Vec<String> = columns.iter().map(|column| format!("({column} >= ? AND {column} < ?)")).collect();
+        self.conditions.push(format!("({})", parts.join(" OR ")));
+        let ends = [prefix.to_owned(), format!("{prefix}{}", char::MAX)];
+        self.values.extend(columns.iter().flat_map(|_| ends.iter().cloned().map(Sql::Text)));
     }
 
     fn one_of<'a>(&mut self, column: &str, words: impl Iterator<Item = &'a str>) {

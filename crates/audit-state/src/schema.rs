@@ -9,7 +9,8 @@ use std::path::Path;
 /// Marks the file as ours, in SQLite's header: `ABst`.
 const APPLICATION_ID: i64 = 0x4142_7374;
 /// The steps, each with the format that it makes.
-const MIGRATIONS: [(i64, &str); 2] = [(1, include_str!("../schema/1.sql")), (2, include_str!("../schema/2.sql"))];
+const MIGRATIONS: [(i64, &str); 3] =
+    [(1, include_str!("../schema/1.sql")), (2, include_str!("../schema/2.sql")), (3, include_str!("../schema/3.sql"))];
 /// The format that this program writes.
 pub const FORMAT: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 

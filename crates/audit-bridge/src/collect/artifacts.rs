@@ -118,7 +118,7 @@ impl Work<'_, '_> {
         let keys: BTreeSet<Key> = facts.iter().flat_map(audit_facts::Fact::keys).collect();
         let mut settled = BTreeSet::new();
         for key in &keys {
-            for fact in self.known.case_of(key)?.into_iter().flat_map(|case| case.facts) {
+            for fact in self.known.facts_with(key)? {
                 match fact.body {
                     Body::Artifact(it) if it.bucket == self.at.name && (it.retention_read || it.is_deletion) => {
                         settled.insert((it.key, it.version_id));

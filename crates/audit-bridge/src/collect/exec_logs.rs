@@ -15,7 +15,7 @@ use super::haul::{KeepError, Ledger};
 use super::log_pages::{StreamRow, streams, time};
 use super::pages::{PageIndex, keep_page};
 use super::place::{AwsPlace, CollectError};
-use super::shells::{Known, Look, Shell, Shells, look};
+use super::shells::{Known, Look, Shell, look, shells};
 use super::transcripts::StreamLog;
 use super::troubles::{Troubles, is_of_one};
 use audit_facts::normalise::logs;
@@ -93,15 +93,12 @@ impl<'w, 'l> Work<'w, 'l> {
     }
 
     async fn by_name(&mut self) -> Result<(), CollectError> {
-        let mut shells = Shells::of(&self.place);
-        while let Some(batch) = shells.next(&self.known)? {
-            for shell in batch {
-                let known = Known::of(&self.known, Source::ExecLogs, &shell.session)?;
-                match look(&self.place, &shell, &known, self.lists) {
-                    Look::No => {}
-                    Look::Yes => self.one(&shell, false).await?,
-                    Look::Due => self.one(&shell, true).await?,
-                }
+        for shell in shells(&self.place, &self.known)? {
+            let known = Known::of(&self.known, Source::ExecLogs, &shell.session)?;
+            match look(&self.place, &shell, &known, self.lists) {
+                Look::No => {}
+                Look::Yes => self.one(&shell, false).await?,
+                Look::Due => self.one(&shell, true).await?,
             }
         }
         Ok(())

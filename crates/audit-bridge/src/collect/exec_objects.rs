@@ -9,7 +9,7 @@ use super::fresh::Fresh;
 use super::haul::{KeepError, Ledger};
 use super::objects::{Fetch, below, under};
 use super::place::{AwsPlace, CollectError};
-use super::shells::{Known, Look, Shell, Shells, look};
+use super::shells::{Known, Look, Shell, look, shells};
 use super::transcripts::measure;
 use super::troubles::{Troubles, is_of_one};
 use audit_facts::normalise::logs::{self, StoredTranscript};
@@ -73,17 +73,17 @@ impl<'w, 'l> Work<'w, 'l> {
     }
 
     async fn by_name(&mut self) -> Result<(), CollectError> {
-        let mut shells = Shells::of(&self.place);
-        while let Some(batch) = shells.next(&self.known)? {
-            for shell in batch.iter().filter(|shell| self.may_be_here(shell)).cloned().collect::<Vec<_>>() {
-                let known = Known::of(&self.known, Source::ExecObjects, &shell.session)?;
-                let look = look(&self.place, &shell, &known, self.lists);
-                if look == Look::No || self.is_closed {
-                    continue;
-                }
-                if let Err(error) = self.one(&shell, &known, look == Look::Due).await {
-                    self.fail(error)?;
-                }
+        for shell in shells(&self.place, &self.known)? {
+            if self.is_closed || !self.may_be_here(&shell) {
+                continue;
+            }
+            let known = Known::of(&self.known, Source::ExecObjects, &shell.session)?;
+            let look = look(&self.place, &shell, &known, self.lists);
+            if look == Look::No {
+                continue;
+            }
+            if let Err(error) = self.one(&shell, &known, look == Look::Due).await {
+                self.fail(error)?;
             }
         }
         Ok(())

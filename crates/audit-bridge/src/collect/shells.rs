@@ -1,20 +1,17 @@
 //! Shells whose transcript is to be looked for, and what is known of it.
 //!
-//! Owns which accounts are asked for: those of two weeks, a day at a time. Reads the state only.
+//! Owns which accounts are asked for: those of two weeks. Reads the state only, and of it no more than it asks for: of a
+//! session what names it, not the whole case, in which all shells of a task are.
 
 use super::haul::KeepError;
 use super::place::AwsPlace;
 use audit_facts::{Body, Fact, Key, Source, SsmSessionId};
-use audit_state::{AccountFilter, Reader};
-use correlation::Account;
+use audit_state::Reader;
 use investigation::TaskArn;
 use jiff::{SignedDuration, Timestamp};
 
 /// How far back shells are looked for by their names; later transcripts are found by the lists.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(14 * 24);
-
-/// Accounts of such a time are in memory at once.
-const STEP: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long after its end a transcript is read again that was there and not complete; later growth is found by the lists.
 const GROWS: SignedDuration = SignedDuration::from_hours(24);
@@ -59,63 +56,24 @@ pub(crate) enum Look {
     Due,
 }
 
-/// The shells of the last two weeks on their way.
-#[derive(Debug)]
-pub(crate) struct Shells {
-    from: Option<Timestamp>,
-    begin: Timestamp,
-    now: Timestamp,
-    scope: String,
+/// The shells of the last two weeks in this account and region.
+pub(crate) fn shells(place: &AwsPlace<'_>, reader: &Reader) -> Result<Vec<Shell>, KeepError> {
+    let rows = reader.shells(place.now - LOOK_BACK, place.now - GROWS)?;
+    Ok(rows.into_iter().filter_map(|row| shell(row, &place.scope())).collect())
 }
 
-impl Shells {
-    /// Begins.
-    pub(crate) fn of(place: &AwsPlace<'_>) -> Self {
-        let begin = place.now - LOOK_BACK;
-        Self { from: Some(begin), begin, now: place.now, scope: place.scope() }
-    }
-
-    /// The next ones; none at the end.
-    pub(crate) fn next(&mut self, reader: &Reader) -> Result<Option<Vec<Shell>>, KeepError> {
-        let Some(from) = self.from else { return Ok(None) };
-        let to = Some(from + STEP).filter(|to| *to < self.now);
-        self.from = to;
-        let filter = AccountFilter { from: Some(from), to, ..AccountFilter::default() };
-        let accounts = reader.sessions(&filter)?;
-        Ok(Some(accounts.into_iter().filter(|it| self.begins_within(it, from, to)).filter_map(|it| self.shell(it)).collect()))
-    }
-
-    /// An account that lasts is in many windows, and counts in the first.
-    fn begins_within(&self, account: &Account, from: Timestamp, to: Option<Timestamp>) -> bool {
-        match account.started.or(account.ended) {
-            Some(at) => (at >= from || from == self.begin) && to.is_none_or(|to| at < to),
-            None => to.is_none(),
-        }
-    }
-
-    fn shell(&self, account: Account) -> Option<Shell> {
-        let is_here = account
-            .task_arn
-            .as_deref()
-            .is_none_or(|arn| TaskArn::parse(arn).is_ok_and(|arn| format!("{}/{}", arn.account(), arn.region()) == self.scope));
-        let is_settled = account.transcript.is_some() && account.ended.is_some_and(|ended| ended + GROWS < self.now);
-        if !is_here || is_settled {
-            return None;
-        }
-        Some(Shell {
-            session: account.ssm_session_id?,
-            task_arn: account.task_arn,
-            ended: account.ended,
-            bytes_down: account.bytes_down,
-        })
-    }
+fn shell(row: audit_state::Shell, scope: &str) -> Option<Shell> {
+    let of_scope = |arn: &str| TaskArn::parse(arn).is_ok_and(|arn| format!("{}/{}", arn.account(), arn.region()) == scope);
+    let audit_state::Shell { ssm_session_id, task_arn, ended, bytes_down } = row;
+    let session = SsmSessionId::parse(&ssm_session_id).ok()?;
+    task_arn.as_deref().is_none_or(of_scope).then_some(Shell { session, task_arn, ended, bytes_down })
 }
 
 impl Known {
     /// What is known of a session in one kind of source.
     pub(crate) fn of(reader: &Reader, source: Source, session: &SsmSessionId) -> Result<Self, KeepError> {
-        let case = reader.case_of(&Key::ssm_session(session.as_str()))?;
-        Ok(Self::read(case.iter().flat_map(|case| &case.facts), source, session))
+        let facts = reader.facts_with(&Key::ssm_session(session.as_str()))?;
+        Ok(Self::read(facts.iter(), source, session))
     }
 
     fn read<'f>(facts: impl Iterator<Item = &'f Fact>, source: Source, session: &SsmSessionId) -> Self {
