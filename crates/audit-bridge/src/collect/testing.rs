@@ -2,20 +2,17 @@
 
 use super::haul::Ledger;
 use audit_facts::{Coverage, Fact, Source};
-use audit_state::{Extent, State};
+use audit_state::State;
 use evidence_bundle::store::MemoryStore;
 use jiff::Timestamp;
-use serde_json::Value;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A request: its first line, the action where a header names one, and the body as JSON.
+/// A request: its first line.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) line: String,
-    pub(crate) action: String,
-    pub(crate) body: Value,
 }
 
 /// Serves answers, each a status and a body; gives the address.
@@ -44,9 +41,7 @@ async fn read(stream: &mut TcpStream) -> Asked {
                 head.lines().find(fits).and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
             };
             if body.len() >= header("content-length").map_or(0, |length| length.parse().unwrap()) {
-                let action = header("x-amz-target").unwrap_or_default().rsplit('.').next().unwrap_or_default().to_owned();
-                let line = head.lines().next().unwrap_or_default().to_owned();
-                return Asked { line, action, body: serde_json::from_str(body).unwrap_or_default() };
+                return Asked { line: head.lines().next().unwrap_or_default().to_owned() };
             }
         }
         let length = stream.read(&mut chunk).await.unwrap();
@@ -58,14 +53,14 @@ async fn read(stream: &mut TcpStream) -> Asked {
 pub(crate) struct Desk {
     pub(crate) state: State,
     pub(crate) evidence: MemoryStore,
-    pub(crate) folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl Desk {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = State::open(&folder.path().join("state.sqlite")).unwrap();
-        Self { state, evidence: MemoryStore::default(), folder }
+        Self { state, evidence: MemoryStore::default(), _folder: folder }
     }
 
     pub(crate) fn ledger(&mut self) -> Ledger<'_> {
@@ -79,11 +74,5 @@ impl Desk {
     pub(crate) fn coverage(&self, source: Source) -> Vec<Coverage> {
         let all = self.state.reader().unwrap().coverage(Timestamp::MIN, Timestamp::MAX).unwrap();
         all.into_iter().filter(|window| window.source == source).collect()
-    }
-
-    /// Facts and evidence, without what tells how far was read.
-    pub(crate) fn kept(&self) -> String {
-        let dump = self.state.reader().unwrap().dump(Extent::Knowledge).unwrap();
-        dump.split("-- SELECT ").filter(|section| !section.contains("FROM coverage ")).collect()
     }
 }
