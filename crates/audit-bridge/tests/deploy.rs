@@ -43,7 +43,7 @@ fn code_below(folder: &Path) -> String {
                 folders.push(path);
             } else if path.extension().is_some_and(|it| it == "rs") && path.file_stem().is_none_or(|it| it != "tests") {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let tested = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
+                let tested = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
                 code.push_str(&text[..tested]);
             }
         }
@@ -226,11 +226,13 @@ fn the_document_tells_of_every_word() {
 
 #[test]
 fn the_policy_permits_the_calls_that_are_made_and_no_other() {
-    let (library, ours) = (code_below(&crates().join("aws-reading/src")), code_below(&crates().join("audit-bridge/src")));
+    let (library, code) = (code_below(&crates().join("aws-reading/src")), code_below(&crates().join("audit-bridge/src")));
     let mut made = actions(&library);
-    assert!(made.len() > 20 && actions(&ours).is_subset(&made), "{made:?}");
+    // Nobody calls it: IAM is asked who may.
+    let ours: BTreeSet<&str> = actions(&code).into_iter().filter(|action| *action != "ssm:StartSession").collect();
+    assert!(made.len() > 20 && ours.is_subset(&made), "{ours:?} {made:?}");
     for (action, by) in NOT_MADE {
-        assert!(library.contains(by) && !ours.contains(by), "{by} decides whether {action} is needed");
+        assert!(library.contains(by) && !code.contains(by), "{by} decides whether {action} is needed");
         assert!(made.remove(action), "{action}");
     }
     for name in NO_PERMISSIONS {
