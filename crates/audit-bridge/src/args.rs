@@ -137,6 +137,27 @@ pub struct PeriodArgs {
     pub to: Option<Timestamp>,
 }
 
+impl PeriodArgs {
+    /// Whether the period ends before it begins; an end that is not given is now.
+    pub fn is_reversed(&self, now: Timestamp) -> bool {
+        self.from.is_some_and(|from| from > self.to.unwrap_or(now))
+    }
+}
+
+impl Word {
+    /// The period of a word that has one.
+    pub fn period(&self) -> Option<PeriodArgs> {
+        match self {
+            Self::Sessions(args) => Some(args.period),
+            Self::Findings(args) => Some(args.period),
+            Self::Coverage { period, .. } => Some(*period),
+            Self::Access(args) => Some(args.period),
+            Self::Report(args) => Some(args.period),
+            _ => None,
+        }
+    }
+}
+
 /// Which sessions.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct SessionsArgs {

@@ -7,7 +7,7 @@ use crate::exit;
 use crate::program::{open_reader, print, tell};
 use crate::settings::Settings;
 use audit_state::AccountFilter;
-use cli_kit::{chain_text, exit as shared};
+use cli_kit::{chain_text, exit as shared, printable};
 use correlation::policy::matches;
 use correlation::{Account, Word};
 use jiff::{SignedDuration, Timestamp};
@@ -34,14 +34,16 @@ pub(crate) fn check(settings: &Settings, args: &CanaryArgs) -> u8 {
             && account.principal_arn.as_deref().is_some_and(|arn| matches(principal, arn))
     };
     let Some(account) = accounts.iter().filter(is_canary).max_by_key(|account| account.started) else {
-        tell(&format!("no session of {principal} since {since}: either the canary did not run, or it was not seen"));
+        let since = since.strftime("%Y-%m-%d %H:%M:%S");
+        let principal = printable(principal, 300);
+        tell(&format!("no session of {principal} since {since} UTC: either the canary did not run, or it was not seen"));
         return exit::FINDINGS;
     };
     let (agree, applicable) = account.agreement();
     print(&format!("{}: {agree} of {applicable} witnesses agree\n", account.id));
     let mute: Vec<_> = account.witnesses.iter().filter(|it| it.word != Word::Agrees).collect();
     for testimony in &mute {
-        print(&format!("  {:?}: {}\n", testimony.witness, testimony.why));
+        print(&format!("  {}: {}\n", testimony.witness.word(), printable(&testimony.why, 300)));
     }
     if mute.is_empty() { shared::OK } else { exit::FINDINGS }
 }

@@ -21,6 +21,7 @@ pub(crate) mod haul;
 mod journals;
 mod links;
 mod log_pages;
+mod lost;
 mod objects;
 pub(crate) mod one;
 pub(crate) mod pages;
@@ -47,18 +48,30 @@ use haul::Ledger;
 use jiff::Timestamp;
 use place::{AwsPlace, CollectError};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// What a round came to.
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     /// Sources that were read to their end.
     pub(crate) read: usize,
-    /// Sources that were not, with why.
-    pub(crate) failed: Vec<(String, String)>,
+    /// Sources that were not.
+    pub(crate) failed: Vec<Failure>,
     /// What was judged.
     pub(crate) judged: Judged,
     /// Whether every controller was read to its end.
     pub(crate) boundary_read: bool,
+}
+
+/// A source that was not read to its end.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Its name.
+    pub(crate) name: String,
+    /// Why, in harmless words.
+    pub(crate) why: String,
+    /// Whether it refused, so that what it holds is unknown.
+    pub(crate) is_refusal: bool,
 }
 
 /// What a round reads with.
@@ -179,10 +192,13 @@ pub(crate) async fn identity(source: &AwsSource) -> Result<(Reader, String), Col
     let options = ReaderOptions { ca_file: aws_reading::ca_file(None), ..ReaderOptions::default() };
     let reader = Reader::new(&aws, options).map_err(|_| odd("the file of authorities cannot be used"))?;
     let caller = reader.caller().await?;
-    if source.account.as_ref().is_some_and(|wanted| *wanted != caller.account) {
-        return Err(odd("the caller is of another account than `account` says"));
+    match &source.account {
+        Some(wanted) if *wanted != caller.account => {
+            let key = format!("aws.{}.account", source.name);
+            Err(CollectError::OtherAccount { key, wanted: wanted.clone(), found: caller.account })
+        }
+        _ => Ok((reader, caller.account)),
     }
-    Ok((reader, caller.account))
 }
 
 /// One round on its way.
@@ -193,12 +209,16 @@ pub(crate) struct Rounding<'a> {
     /// Told before each source, by its name.
     pub(crate) progress: &'a (dyn Fn(&str) + Sync),
     round: Round,
+    /// Accounts and regions, by name, where nobody says who we are.
+    lost: BTreeSet<String>,
 }
 
 impl<'a> Rounding<'a> {
     /// Begins a round.
     pub(crate) fn new(settings: &'a Settings, ledger: Ledger<'a>, now: Timestamp, progress: &'a (dyn Fn(&str) + Sync)) -> Self {
-        Self { settings, ledger, now, progress, round: Round::default() }
+        // The state counts in microseconds: a window that ended between two would leave a hole before the next round's.
+        let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
+        Self { settings, ledger, now, progress, round: Round::default(), lost: BTreeSet::new() }
     }
 
     /// Reads everything once, and judges.
@@ -285,11 +305,21 @@ impl<'a> Rounding<'a> {
         Ok(())
     }
 
-    /// Who we are there; none when that cannot be found out, which is told.
+    /// Who we are there; none when that cannot be found out, which is told of each source there, once a round.
     async fn home(&mut self, eye: &mut AwsEye) -> Result<Option<Home>, CollectError> {
-        let name = eye.source.name.clone();
+        if self.lost.contains(&eye.source.name) {
+            return Ok(None);
+        }
         if let Err(error) = eye.open().await {
-            self.failed(&name, &error);
+            lost::note(&mut self.ledger, &eye.source, &error, self.now)?;
+            for (_, what) in eye.source.parts() {
+                self.failed(&format!("{}/{what}", eye.source.name), &error);
+            }
+            let through = self.settings.boundary_events.iter().filter(|it| it.aws.as_ref() == Some(&eye.source.name));
+            for source in through {
+                self.failed(&source.name, &error);
+            }
+            self.lost.insert(eye.source.name.clone());
         }
         let home = |(reader, account): &(Reader, String)| Home {
             reader: reader.clone(),
@@ -327,11 +357,9 @@ impl<'a> Rounding<'a> {
     }
 
     fn failed(&mut self, name: &str, error: &CollectError) {
-        let text = printable(&chain_text(error), 500);
-        let event = if error.is_refusal() { "cannot_read" } else { "source_failed" };
-        tracing::warn!(event, place = %name, error = %text, "a source was not read to its end");
-        if !self.round.failed.iter().any(|(known, _)| known == name) {
-            self.round.failed.push((name.to_owned(), text));
+        let (why, is_refusal) = (printable(&chain_text(error), 500), error.is_refusal());
+        if !self.round.failed.iter().any(|known| known.name == name) {
+            self.round.failed.push(Failure { name: name.to_owned(), why, is_refusal });
         }
     }
 

@@ -4,20 +4,23 @@
 
 use crate::collect::haul::Ledger;
 use crate::collect::place::CollectError;
-use crate::collect::{Eyes, Round, Rounding};
+use crate::collect::{Eyes, Failure, Round, Rounding};
 use crate::evidence;
 use crate::program::{open_reader, open_state, print, tell};
 use crate::settings::Settings;
 use crate::{exit, metrics::Metrics};
-use audit_state::{FindingFilter, State, StateError};
-use cli_kit::{chain_text, exit as shared};
-use correlation::State as Settled;
+use audit_state::{FindingFilter, KnownFinding, State, StateError};
+use cli_kit::{chain_text, exit as shared, printable};
+use correlation::{Severity, State as Settled};
 use daemon_kit::{NotifyState, Scraped as _, Stop, notify, pause, serve, write_textfile};
 use evidence_bundle::store::EvidenceStore;
 use jiff::{SignedDuration, Timestamp};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Findings that a round's last lines name.
+const SHOWN: usize = 5;
 
 /// What a collector works with.
 struct Collector {
@@ -87,28 +90,76 @@ pub(crate) async fn once(settings: &Settings, quiet: bool) -> u8 {
 
 /// Tells what came of a round, and gives its exit code.
 fn conclude(settings: &Settings, round: &Round, quiet: bool) -> u8 {
-    for (name, why) in &round.failed {
-        tell(&format!("{name}: {why}"));
+    for (why, names) in by_reason(&round.failed) {
+        tell(&format!("{}: {why}", names.join(", ")));
     }
+    let standing = match standing(settings) {
+        Ok(standing) => standing,
+        Err(error) => return crate::program::failed(&error),
+    };
     if !quiet {
-        let failed = round.failed.len();
-        print(&format!(
-            "{} sources read, {failed} not; {} cases judged, {} findings changed\n",
-            round.read, round.judged.cases, round.judged.changed
-        ));
+        let (read, failed) = (counted(round.read, "source"), round.failed.len());
+        let (cases, changed) = (counted(round.judged.cases, "case"), counted(round.judged.changed, "finding"));
+        print(&format!("{read} read, {failed} not; {cases} judged, {changed} changed\n"));
+        print(&standing_text(&standing, settings.fail_on));
     }
-    if round.failed.is_empty() { findings_code(settings) } else { exit::INCOMPLETE }
+    match (round.failed.is_empty(), standing.is_empty()) {
+        (false, _) => exit::INCOMPLETE,
+        (true, false) => exit::FINDINGS,
+        (true, true) => shared::OK,
+    }
+}
+
+/// What went wrong, each reason once with the sources that it kept from being read.
+fn by_reason(failed: &[Failure]) -> Vec<(&str, Vec<&str>)> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for failure in failed {
+        match reasons.iter_mut().find(|(why, _)| *why == failure.why) {
+            Some((_, names)) => names.push(&failure.name),
+            None => reasons.push((&failure.why, vec![&failure.name])),
+        }
+    }
+    reasons
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// Why the exit code is what it is: the worst findings that stand.
+fn standing_text(standing: &[KnownFinding], fail_on: Severity) -> String {
+    if standing.is_empty() {
+        return String::new();
+    }
+    let (count, level) = (counted(standing.len(), "finding"), fail_on.word());
+    let verb = if standing.len() == 1 { "stands" } else { "stand" };
+    let mut text = format!("{count} at or above {level} {verb}; see audit-bridge findings\n");
+    for KnownFinding { finding, .. } in standing.iter().take(SHOWN) {
+        let (severity, code) = (finding.severity.word(), finding.code.word());
+        let subject = finding.subject.text();
+        let id = subject.split_once(':').map_or(subject.as_str(), |(_, id)| id);
+        text.push_str(&format!("  {severity:8}  {code}  {}\n", printable(id, 120)));
+    }
+    if standing.len() > SHOWN {
+        text.push_str(&format!("  and {} more\n", standing.len() - SHOWN));
+    }
+    text
 }
 
 /// 2 when something at or above the operator's severity stands, else 0.
 pub(crate) fn findings_code(settings: &Settings) -> u8 {
-    let standing = vec![Settled::Provisional, Settled::Confirmed];
-    let filter = FindingFilter { severity: Some(settings.fail_on), states: standing, limit: Some(1), ..FindingFilter::default() };
-    match open_reader(settings).and_then(|reader| reader.findings(&filter)) {
-        Ok(found) if found.is_empty() => shared::OK,
+    match standing(settings) {
+        Ok(standing) if standing.is_empty() => shared::OK,
         Ok(_) => exit::FINDINGS,
         Err(error) => crate::program::failed(&error),
     }
+}
+
+/// What stands at or above the operator's severity, the worst first.
+fn standing(settings: &Settings) -> Result<Vec<KnownFinding>, StateError> {
+    let states = vec![Settled::Provisional, Settled::Confirmed];
+    let filter = FindingFilter { severity: Some(settings.fail_on), states, ..FindingFilter::default() };
+    open_reader(settings)?.findings(&filter)
 }
 
 /// Round after round: the daemon.
@@ -153,15 +204,7 @@ async fn live(settings: &Settings, collector: &mut Collector, metrics: &Mutex<Me
             write_metrics(settings, &metrics);
         }
         match ended {
-            Ok(round) => tracing::info!(
-                event = "round_done",
-                read = round.read,
-                failed = round.failed.len(),
-                cases = round.judged.cases,
-                changed = round.judged.changed,
-                took = ?began.elapsed(),
-                "a round is done"
-            ),
+            Ok(round) => log(&round, began.elapsed()),
             Err(error) => {
                 tracing::error!(event = "round_failed", error = %chain_text(&error), "nothing more can be kept");
                 return exit::FAILED;
@@ -174,6 +217,24 @@ async fn live(settings: &Settings, collector: &mut Collector, metrics: &Mutex<Me
             () = stop.asked() => return shared::OK,
         }
     }
+}
+
+/// Logs what came of a round: each reason once, with the sources that it kept from being read.
+fn log(round: &Round, took: Duration) {
+    for (why, names) in by_reason(&round.failed) {
+        let is_refusal = round.failed.iter().any(|it| it.is_refusal && it.why == why);
+        let event = if is_refusal { "cannot_read" } else { "source_failed" };
+        tracing::warn!(event, place = %names.join(", "), error = %why, "a source was not read to its end");
+    }
+    tracing::info!(
+        event = "round_done",
+        read = round.read,
+        failed = round.failed.len(),
+        cases = round.judged.cases,
+        changed = round.judged.changed,
+        took = ?took,
+        "a round is done"
+    );
 }
 
 fn figures(settings: &Settings) -> Option<audit_state::Figures> {

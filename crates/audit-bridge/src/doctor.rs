@@ -45,5 +45,6 @@ fn state(settings: &Settings) -> Result<String, String> {
     }
     let reader = open_reader(settings).map_err(|error| chain_text(&error))?;
     let heads = reader.verify().map_err(|error| chain_text(&error))?;
-    Ok(format!("its chains hold: {heads:?}"))
+    let ((commits, _), (changes, _)) = (heads.commits, heads.history);
+    Ok(format!("its chains hold, with {commits} commits and {changes} changes of findings"))
 }

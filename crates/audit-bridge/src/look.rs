@@ -170,16 +170,7 @@ pub(crate) fn sources(settings: &Settings) -> Vec<Source> {
     };
     add(!settings.boundary.is_empty(), Source::BoundaryApi);
     add(!settings.boundary_events.is_empty(), Source::BoundaryEvents);
-    for aws in &settings.aws {
-        add(aws.cloud_trail != crate::settings::TrailBy::Off, Source::CloudTrail);
-        add(true, Source::ExecLogs);
-        add(aws.exec_objects.is_some(), Source::ExecObjects);
-        add(aws.artifacts.is_some(), Source::Artifacts);
-        add(aws.ssm_sessions, Source::SsmSessions);
-        add(true, Source::Ecs);
-        add(!aws.links.is_empty(), Source::Links);
-        add(aws.sync_records.is_some(), Source::SyncRecords);
-    }
+    settings.aws.iter().flat_map(crate::settings::AwsSource::parts).for_each(|(source, _)| add(true, source));
     for records in &settings.records {
         let is_wrapper = records.of == crate::settings::RecordsOf::Wrapper;
         add(true, if is_wrapper { Source::Links } else { Source::SyncRecords });
@@ -193,7 +184,7 @@ pub(crate) fn graded(settings: &Settings, windows: &[Coverage], period: Period) 
     let sources = sources(settings);
     let reached =
         |source: &Source| windows.iter().filter(|it| it.source == *source && it.grade > Grade::None).map(|it| it.to).max();
-    let horizon = sources.iter().filter_map(reached).min().unwrap_or(period.to).clamp(period.from, period.to);
+    let horizon = sources.iter().filter_map(reached).min().unwrap_or(period.to).min(period.to).max(period.from);
     let read = coverage_grade(windows, &sources, period.from, horizon);
     if horizon == period.to {
         return read;

@@ -12,12 +12,14 @@ use clap::error::ErrorKind;
 use cli_kit::logging::{self, LogFormat, LogSettings};
 use cli_kit::{chain_text, exit as shared};
 use evidence_bundle::{PublicKey, SigningKey};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::fs::DirBuilder;
 use std::io::{IsTerminal as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -35,7 +37,7 @@ pub fn main() -> ExitCode {
     };
     let code = runtime.block_on(say(cli));
     runtime.shutdown_background();
-    ExitCode::from(code)
+    ExitCode::from(printed(code))
 }
 
 fn usage(error: &clap::Error) -> ExitCode {
@@ -54,20 +56,39 @@ pub(crate) fn tell(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "audit-bridge: {text}");
 }
 
-/// Prints the result. A reader that went away is no failure.
+/// Why standard output took no more.
+static UNPRINTED: OnceLock<String> = OnceLock::new();
+
+/// Prints the result. A reader that went away is no failure; anything else ends the program with one.
 pub(crate) fn print(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    note_unprinted(std::io::stdout().lock().write_all(text.as_bytes()));
+}
+
+fn note_unprinted(printed: std::io::Result<()>) {
+    if let Err(error) = printed
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        let _ = UNPRINTED.set(error.to_string());
+    }
+}
+
+/// The exit code, unless the result could not be printed.
+fn printed(code: u8) -> u8 {
+    note_unprinted(std::io::stdout().lock().flush());
+    let Some(error) = UNPRINTED.get() else { return code };
+    tell(&format!("failed to write the result: {error}"));
+    exit::FAILED
 }
 
 /// Prints one JSON object a line.
 pub(crate) fn print_lines(rows: impl IntoIterator<Item = Value>) {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for row in rows {
-        if writeln!(out, "{row}").is_err() {
-            return;
+        if let Err(error) = writeln!(out, "{row}") {
+            return note_unprinted(Err(error));
         }
     }
-    let _ = out.flush();
+    note_unprinted(out.flush());
 }
 
 /// Tells of a failure, and gives its exit code.
@@ -114,6 +135,10 @@ async fn say(cli: Cli) -> u8 {
         Word::Verify { bundle, key, anchor_key } => return verify(bundle, key, anchor_key.as_deref()),
         Word::Keygen { file } => return keygen(file),
         _ => {}
+    }
+    if cli.word.period().is_some_and(|period| period.is_reversed(Timestamp::now())) {
+        tell("the period ends before it begins: --from must be before --to, and before now where --to is not given");
+        return shared::USAGE;
     }
     let collect = match &cli.word {
         Word::Collect(args) => Some(args),

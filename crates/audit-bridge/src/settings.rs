@@ -3,6 +3,7 @@
 //! Owns the file's sections and what may not be combined. Reads no secret.
 
 use crate::args::{CollectArgs, Common};
+use audit_facts::Source;
 use boundary_api::ProgramAccount;
 use cli_kit::{ConfigError, FileLayers, printable};
 use correlation::{Policy, Severity};
@@ -426,6 +427,21 @@ impl BoundarySource {
 }
 
 impl AwsSource {
+    /// What is read there, each with the name of its reader in cursors and coverage.
+    pub fn parts(&self) -> impl Iterator<Item = (Source, &'static str)> {
+        let parts = [
+            (self.cloud_trail != TrailBy::Off, Source::CloudTrail, "cloudtrail"),
+            (self.ssm_sessions, Source::SsmSessions, "ssm"),
+            (true, Source::Ecs, "ecs"),
+            (!self.links.is_empty(), Source::Links, "links"),
+            (self.sync_records.is_some(), Source::SyncRecords, "sync_records"),
+            (true, Source::ExecLogs, "exec_logs"),
+            (self.exec_objects.is_some(), Source::ExecObjects, "exec_objects"),
+            (self.artifacts.is_some(), Source::Artifacts, "artifacts"),
+        ];
+        parts.into_iter().filter(|(is_read, ..)| *is_read).map(|(_, source, what)| (source, what))
+    }
+
     fn check(&self) -> Result<(), SettingsError> {
         let key = |name: &str| format!("aws.{}.{name}", self.name);
         if self.region.is_empty() || !self.region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {

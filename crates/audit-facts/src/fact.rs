@@ -102,6 +102,18 @@ pub enum Witness {
     Client,
 }
 
+impl Witness {
+    /// The stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Operator => "operator",
+            Self::Container => "container",
+            Self::Client => "client",
+        }
+    }
+}
+
 /// A thing that facts are about. Facts that share a key belong to one case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key(String);

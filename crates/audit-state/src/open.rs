@@ -115,8 +115,10 @@ impl Reader {
     /// [`StateError::Missing`] when there is none, [`StateError::Newer`] and
     /// [`StateError::Older`] when another version of the program made it.
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        if !path.exists() {
-            return Err(StateError::Missing(path.to_owned()));
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(StateError::Missing(path.to_owned())),
+            Err(error) => return Err(StateError::File(path.to_owned(), error)),
         }
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         db.busy_timeout(BUSY)?;

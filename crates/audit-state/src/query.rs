@@ -23,7 +23,7 @@ pub struct AccountFilter {
     pub from: Option<Timestamp>,
     /// Begun before this, UTC.
     pub to: Option<Timestamp>,
-    /// The Boundary user's id or name, or the AWS principal's ARN.
+    /// The Boundary user's id or name, or a part of the AWS principal's ARN, such as the role session's name.
     pub user: Option<String>,
     /// The task's id or ARN.
     pub task: Option<String>,
@@ -137,7 +137,9 @@ impl Reader {
         let mut ask = Ask::default();
         ask.add("(ended IS NULL OR ended >= ?)", filter.from.map(micros::down));
         ask.add("coalesce(started, ended) < ?", filter.to.map(micros::up));
-        ask.any_of(&["user_id", "user_name", "principal_arn"], filter.user.as_deref());
+        if let Some(who) = &filter.user {
+            ask.who(who, self.principals_with(who)?);
+        }
         ask.any_of(&["task_id", "task_arn"], filter.task.as_deref());
         ask.any_of(&["investigation_id"], filter.investigation.as_deref());
         ask.any_of(&["boundary_session_id", "ssm_session_id", "id"], filter.session.as_deref());
@@ -153,6 +155,19 @@ impl Reader {
             found.push(parsed(&row.get::<_, String>(0)?)?);
         }
         Ok(found)
+    }
+
+    /// The principals whose ARN has this in it, a thousand at most.
+    fn principals_with(&self, part: &str) -> Result<Vec<String>, StateError> {
+        // From one principal to the next by the index: their sessions are many, they are few.
+        let mut statement = self.db.prepare_cached(
+            "WITH RECURSIVE principals (arn) AS (
+               SELECT min(principal_arn) FROM accounts
+               UNION ALL SELECT (SELECT min(principal_arn) FROM accounts WHERE principal_arn > arn) FROM principals WHERE arn IS NOT NULL
+             ) SELECT arn FROM principals WHERE instr(arn, ?) > 0 LIMIT 1000",
+        )?;
+        let rows = statement.query_map([part], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Who has opened shells since: AWS principals, each with the last shell's task and time, UTC.
@@ -275,6 +290,12 @@ impl Ask {
         let parts: Vec<String> = columns.iter().map(|column| format!("{column} = ?")).collect();
         self.conditions.push(format!("({})", parts.join(" OR ")));
         self.values.extend(columns.iter().map(|_| Sql::Text(value.to_owned())));
+    }
+
+    fn who(&mut self, word: &str, principals: Vec<String>) {
+        let places = vec!["?"; principals.len()].join(", ");
+        self.conditions.push(format!("(user_id = ? OR user_name = ? OR principal_arn IN ({places}))"));
+        self.values.extend([word.to_owned(), word.to_owned()].into_iter().chain(principals).map(Sql::Text));
     }
 
     fn any_one_of(&mut self, columns: &[&str], words: &[String]) {

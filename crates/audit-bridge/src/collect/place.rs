@@ -27,6 +27,16 @@ pub enum CollectError {
     /// A file.
     #[error("failed to read `{}`", .0.display())]
     File(PathBuf, #[source] std::io::Error),
+    /// The credentials are of another account than the configuration says.
+    #[error("failed to read account {wanted}, which `{key}` names: the credentials are of account {found}")]
+    OtherAccount {
+        /// The key in the configuration.
+        key: String,
+        /// What it says.
+        wanted: String,
+        /// Whose the credentials are.
+        found: String,
+    },
     /// Something that was read is not what it should be.
     #[error("failed to read {0}: {1}")]
     Odd(String, &'static str),
@@ -41,6 +51,7 @@ impl CollectError {
                 matches!(error.api().map(|api| api.kind), Some(ErrorKind::PermissionDenied | ErrorKind::Unauthenticated))
             }
             Self::File(_, error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+            Self::OtherAccount { .. } => true,
             Self::Keep(_) | Self::Odd(..) => false,
         }
     }

@@ -85,6 +85,9 @@ fn a_newer_format_and_a_foreign_database_are_refused_and_left_alone() {
     Connection::open(other.path()).unwrap().execute_batch("CREATE TABLE songs (name TEXT)").unwrap();
     assert!(matches!(State::open(&other.path()), Err(StateError::Foreign(_))));
     assert!(matches!(Reader::open(&Place::new().path()), Err(StateError::Missing(_))));
+    // What cannot be looked at may be there.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    assert!(matches!(Reader::open(&file.path().join("state.sqlite")), Err(StateError::File(..))));
 }
 
 /// `tests/older/N.sql` is `sqlite3 STATE .dump` of a state of format N, made by the program that wrote that format, with the
