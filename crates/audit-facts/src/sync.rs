@@ -74,6 +74,12 @@ pub struct SyncChange {
     pub id: Option<String>,
     /// The task on whose account.
     pub task_id: Option<TaskId>,
+    /// The task's ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_arn: Option<String>,
+    /// Whom a role has after the change; none when the change is about something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal_ids: Option<Vec<String>>,
     /// Why, as a stable word.
     pub reason: String,
     /// `done`, `refused`, `unknown`; none when no outcome was found.

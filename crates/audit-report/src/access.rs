@@ -1,7 +1,7 @@
 //! Who could enter what, and when, by target-sync's own records.
 //!
-//! Owns the joining of readings into spans. Its limits: a reading is written when something differs from the one before, so a
-//! span begins and ends where target-sync saw it, or where it wrote the change; grants that others made are not in it.
+//! Owns the joining of readings and of done changes into spans: a run tells of its own changes before the next one reads them.
+//! Grants that others made are not in it, but as far as a run saw them.
 
 use audit_facts::{Body, BoundaryEventKind, BoundaryTarget, Fact, SyncChange, merge};
 use jiff::Timestamp;
@@ -142,8 +142,15 @@ impl<'a> Records<'a> {
                 _ => {}
             }
         }
-        let targets = readings.into_iter().map(|(id, readings)| (id, merge::target_history(readings))).collect();
-        Self { targets, changes: changes.into_values().collect(), names, investigations }
+        let changes: Vec<&SyncChange> = changes.into_values().collect();
+        for change in changes.iter().filter(|it| it.action == "create" && it.object == "target" && is_done(it)) {
+            if let Some(id) = &change.id {
+                readings.entry(id).or_default();
+            }
+        }
+        let history = |(id, readings)| (id, history(id, readings, &changes));
+        let targets = readings.into_iter().map(history).collect();
+        Self { targets, changes, names, investigations }
     }
 
     /// A row with alias and state as they were recorded at an instant.
@@ -224,6 +231,54 @@ impl<'a> Records<'a> {
         let done = |it: &&&SyncChange| it.result.as_deref() == Some("done") && it.at >= after;
         self.changes.iter().filter(is_it).find(done).copied()
     }
+}
+
+fn is_done(change: &SyncChange) -> bool {
+    change.result.as_deref() == Some("done")
+}
+
+/// A target's history: what was read of it, and what done changes of its role made of that meanwhile.
+fn history(id: &str, readings: Vec<&BoundaryTarget>, changes: &[&SyncChange]) -> Vec<BoundaryTarget> {
+    let mut all: Vec<BoundaryTarget> = readings.into_iter().cloned().collect();
+    all.sort_by_key(|it| it.at);
+    let made = changes.iter().find(|it| it.action == "create" && it.object == "target" && it.id.as_deref() == Some(id));
+    let Some(task) = all.first().map(|it| &it.task_id).or(made.and_then(|it| it.task_id.as_ref())).cloned() else { return all };
+    let of_task = || changes.iter().filter(|it| it.task_id.as_ref() == Some(&task) && is_done(it));
+    let named = of_task().find(|it| it.object == "alias" && it.action == "create").map(|it| it.name.clone());
+    for change in of_task() {
+        let at = all.partition_point(|it| it.at <= change.at);
+        let before = all[..at].last().cloned().or_else(|| new_target(id, made?, named.clone()));
+        if let Some(after) = before.and_then(|before| changed(before, change)) {
+            all.insert(at, after);
+        }
+    }
+    merge::target_history(&all)
+}
+
+/// A target after a change that bears on who may enter it.
+fn changed(before: BoundaryTarget, change: &SyncChange) -> Option<BoundaryTarget> {
+    let at = change.at;
+    Some(match (change.object.as_str(), change.action.as_str()) {
+        ("role", "delete") => BoundaryTarget { at, user_ids: Vec::new(), ..before },
+        ("role", _) => BoundaryTarget { at, user_ids: change.principal_ids.clone()?, ..before },
+        ("target", "quarantine") => BoundaryTarget { at, state: format!("quarantined@{at}"), ..before },
+        ("target", "restore") => BoundaryTarget { at, state: "live".to_owned(), ..before },
+        _ => return None,
+    })
+}
+
+/// A target that was made and not yet read.
+fn new_target(id: &str, made: &SyncChange, alias: Option<String>) -> Option<BoundaryTarget> {
+    Some(BoundaryTarget {
+        at: made.at,
+        target_id: id.to_owned(),
+        task_id: made.task_id.clone()?,
+        task_arn: made.task_arn.clone()?,
+        name: made.name.clone(),
+        alias,
+        state: "live".to_owned(),
+        user_ids: Vec::new(),
+    })
 }
 
 const OPENS: [&str; 3] = ["create", "update", "restore"];

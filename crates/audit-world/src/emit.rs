@@ -52,6 +52,8 @@ impl Builder {
                 key: site.key(&file.path),
                 version_id: format!("v{}-{}", file.version, site.task_id),
                 task_id: Some(site.task_id.clone()),
+                task_arn: None,
+                principal_ids: None,
                 cluster_id: Some(site.cluster_id.clone()),
                 investigation_id: Some(site.investigation_id.clone()),
                 modified: stamp(file.modified),

@@ -125,12 +125,19 @@ impl Book {
             name: intent.name,
             id: intent.id.or(made.flatten()),
             task_id: TaskId::of_reference(&intent.task_arn).ok(),
+            task_arn: Some(intent.task_arn),
+            principal_ids: intent.changes.get("principal_ids").map(|(_, to)| principals(to)),
             reason: intent.reason,
             result,
             owner: self.owners.get(&intent.run_id).cloned(),
             run_id: intent.run_id,
         }
     }
+}
+
+/// Ids as target-sync joins them.
+fn principals(joined: &str) -> Vec<String> {
+    joined.split(" | ").filter(|id| !id.is_empty()).map(str::to_owned).collect()
 }
 
 fn task_id(arn: &str) -> Result<TaskId, Why> {

@@ -31,6 +31,8 @@ fn change(second: i64, action: &str, object: &str, id: &str, result: Option<&str
         name: "inv-42".to_owned(),
         id: Some(id.to_owned()),
         task_id: TaskId::parse(TASK).ok(),
+        task_arn: None,
+        principal_ids: None,
         reason: "asked".to_owned(),
         result: result.map(str::to_owned),
         owner: None,
@@ -175,4 +177,52 @@ fn refused_requests_for_sessions_are_attempts() {
     let refused = access_between(&facts, at(0), at(1000)).refused;
     assert_eq!(refused.len(), 1);
     assert_eq!((refused[0].status_code, refused[0].user_name.as_deref()), (403, Some("alice")));
+}
+
+fn granting(second: i64, users: &[&str], result: &str) -> Fact {
+    let mut fact = change(second, "update", "role", "r_1", Some(result));
+    if let Body::SyncChange(it) = &mut fact.body {
+        it.principal_ids = Some(users.iter().map(|id| (*id).to_owned()).collect());
+    }
+    fact
+}
+
+fn making(second: i64) -> Fact {
+    let mut fact = change(second, "create", "target", TARGET, Some("done"));
+    if let Body::SyncChange(it) = &mut fact.body {
+        it.task_arn = Some(crate::samples::TASK_ARN.to_owned());
+    }
+    fact
+}
+
+#[test]
+fn what_a_run_granted_is_known_before_the_next_one_reads_it() {
+    let mut facts = vec![making(90), granting(100, &["u_a"], "done"), change(101, "create", "alias", "alt_1", Some("done"))];
+    facts.extend(named());
+    let rows = access_at(&facts, at(105));
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].since, rows[0].target_id.as_str(), rows[0].state.as_str()), (at(100), TARGET, "live"));
+    assert_eq!(rows[0].by.as_ref().unwrap().run_id, "run-100");
+    assert_eq!(rows[0].alias.as_deref(), Some("inv-42"));
+    assert!(access_at(&facts, at(99)).is_empty(), "a target without a grant lets nobody in");
+    let before = access_between(&facts, at(0), at(1000)).spans;
+    facts.push(reading(110, &["u_a"], "live"));
+    let after = access_between(&facts, at(0), at(1000)).spans;
+    let plain =
+        |spans: &[AccessSpan]| spans.iter().map(|it| (it.row.since, it.row.user_id.clone(), it.until)).collect::<Vec<_>>();
+    assert_eq!(plain(&after), plain(&before), "the reading adds nothing but its words");
+}
+
+#[test]
+fn what_a_run_withdrew_is_over_before_the_next_one_reads_it_and_what_was_refused_is_not() {
+    let facts = [making(90), granting(100, &["u_a"], "done"), granting(200, &["u_b"], "refused"), granting(300, &[], "done")];
+    let users = |second| access_at(&facts, at(second)).into_iter().map(|row| row.user_id).collect::<Vec<_>>();
+    assert_eq!((users(250), users(301)), (vec!["u_a".to_owned()], Vec::new()));
+    let ended = access_between(&facts, at(0), at(1000)).spans.remove(0);
+    assert_eq!((ended.until, ended.closed_by.unwrap().run_id), (Some(at(300)), "run-300".to_owned()));
+    let quarantine = change(300, "quarantine", "target", TARGET, Some("done"));
+    let delete = change(400, "delete", "role", "r_1", Some("done"));
+    let facts = [making(90), granting(100, &["u_a"], "done"), quarantine, delete];
+    assert!(access_at(&facts, at(301))[0].state.starts_with("quarantined@"));
+    assert!(access_at(&facts, at(401)).is_empty());
 }

@@ -178,6 +178,8 @@ pub(crate) fn sync_change(at: Timestamp, task_id: &TaskId) -> Body {
         name: "inv-42 users".to_owned(),
         id: Some("r_1234567890".to_owned()),
         task_id: Some(task_id.clone()),
+        task_arn: None,
+        principal_ids: None,
         reason: "new_task".to_owned(),
         result: Some("done".to_owned()),
         owner: None,
