@@ -9,7 +9,7 @@
 
 mod artifacts;
 mod boundary;
-mod cadence;
+pub(crate) mod cadence;
 mod cloudtrail;
 mod destinations;
 mod ecs;

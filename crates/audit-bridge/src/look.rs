@@ -3,18 +3,20 @@
 //! Owns which rows are asked for. Looking never changes the state, and works while a collector runs.
 
 use crate::args::{AccessArgs, FindingsArgs, OutputWord, PeriodArgs, SessionsArgs};
+use crate::collect::cadence::LIST_EVERY;
 use crate::program::{failed, open_reader, paper, print, print_lines, tell};
 use crate::settings::Settings;
 use crate::{daemon, exit};
 use audit_facts::{Coverage, Grade, Source, SsmSessionId};
 use audit_report::{
-    Overall, access_at, access_between, coverage_grade, coverage_json, finding_json, look, session_json, timeline,
+    Overall, access_at, access_between, coverage_grade_due, coverage_json, finding_json, look, session_json, timeline,
 };
 use audit_state::{AccountFilter, FindingFilter, KnownFinding, Reader, StateError};
 use cli_kit::{exit as shared, printable};
 use correlation::{Account, Code, Finding, State};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// The period that is looked at when none is said.
 const USUAL: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -56,7 +58,10 @@ pub(crate) fn sessions(settings: &Settings, args: &SessionsArgs) -> u8 {
         let accounts = reader.sessions(&filter)?;
         match args.output {
             OutputWord::Jsonl => print_lines(accounts.iter().map(session_json)),
-            OutputWord::Table if accounts.is_empty() => print("no sessions\n"),
+            OutputWord::Table if accounts.is_empty() => {
+                print("no sessions\n");
+                print(&read_so_far(settings, reader, &args.period)?);
+            }
             OutputWord::Table => print(&look::sessions(&accounts, paper())),
         }
         Ok(shared::OK)
@@ -139,14 +144,43 @@ pub(crate) fn findings(settings: &Settings, args: &FindingsArgs) -> u8 {
         let known = reader.findings(&filter)?;
         match args.output {
             OutputWord::Jsonl => print_lines(known.iter().map(known_json)),
-            OutputWord::Table if known.is_empty() => print("no findings\n"),
+            OutputWord::Table if known.is_empty() => {
+                print("no findings\n");
+                print(&read_so_far(settings, reader, &args.period)?);
+            }
             OutputWord::Table => {
                 let findings: Vec<Finding> = known.into_iter().map(|known| known.finding).collect();
                 print(&look::findings(&findings, paper()));
             }
         }
-        Ok(daemon::findings_code(settings))
+        let late = late(settings, reader, Timestamp::now())?;
+        if late.is_empty() {
+            return Ok(daemon::findings_code(settings));
+        }
+        tell(&format!("there may be more, since these sources were not read lately: {}", late.join(", ")));
+        Ok(exit::INCOMPLETE)
     })
+}
+
+/// What an empty list is worth: the period's coverage as a sentence.
+fn read_so_far(settings: &Settings, reader: &Reader, period: &PeriodArgs) -> Result<String, StateError> {
+    let now = Timestamp::now();
+    let period = Period::of(period, now);
+    let overall = graded(settings, &reader.coverage(period.from, period.to)?, period, now);
+    Ok(format!("{}\n", overall.sentence))
+}
+
+/// The configured sources that were not read as far as they should have been by now.
+fn late(settings: &Settings, reader: &Reader, now: Timestamp) -> Result<Vec<String>, StateError> {
+    let mut windows = reader.coverage(now - USUAL, now)?;
+    // What was configured once, and is no more, is not late.
+    windows.retain(|it| settings.names().contains(&it.place.split('/').next().unwrap_or_default()));
+    let is_late = |source: &Source| reached(&windows, *source).is_none_or(|reached| reached < now - lag(settings, *source));
+    let said = |source: Source| match reached(&windows, source) {
+        Some(at) => format!("{} (until {} UTC)", source.word(), at.strftime("%Y-%m-%d %H:%M")),
+        None => format!("{} (not in a week)", source.word()),
+    };
+    Ok(sources(settings).into_iter().filter(is_late).map(said).collect())
 }
 
 fn known_json(known: &KnownFinding) -> serde_json::Value {
@@ -179,19 +213,37 @@ pub(crate) fn sources(settings: &Settings) -> Vec<Source> {
     sources
 }
 
-/// The grade of a period, as far as all sources were read by now: CloudTrail is always some minutes late.
-pub(crate) fn graded(settings: &Settings, windows: &[Coverage], period: Period) -> Overall {
-    let sources = sources(settings);
-    let reached =
-        |source: &Source| windows.iter().filter(|it| it.source == *source && it.grade > Grade::None).map(|it| it.to).max();
-    let horizon = sources.iter().filter_map(reached).min().unwrap_or(period.to).min(period.to).max(period.from);
-    let read = coverage_grade(windows, &sources, period.from, horizon);
-    if horizon == period.to {
-        return read;
+/// The grade of a period, each source up to where it was read, or should have been by now.
+pub(crate) fn graded(settings: &Settings, windows: &[Coverage], period: Period, now: Timestamp) -> Overall {
+    let due = |source: Source| {
+        let should = now - lag(settings, source);
+        (source, reached(windows, source).map_or(should, |reached| reached.max(should)))
+    };
+    let sources: Vec<(Source, Timestamp)> = sources(settings).into_iter().map(due).collect();
+    coverage_grade_due(windows, &sources, period.from, period.to)
+}
+
+/// How far a source was read in all its scopes.
+fn reached(windows: &[Coverage], source: Source) -> Option<Timestamp> {
+    let mut scopes: BTreeMap<&str, Timestamp> = BTreeMap::new();
+    for it in windows.iter().filter(|it| it.source == source && it.grade > Grade::None) {
+        let last = scopes.entry(&it.scope).or_insert(it.to);
+        *last = it.to.max(*last);
     }
-    let later = horizon.strftime("%Y-%m-%d %H:%M:%S");
-    let sentence = format!("{} After {later} UTC not every source has been read yet.", read.sentence);
-    Overall { grade: read.grade, sentence, ..coverage_grade(windows, &sources, period.from, period.to) }
+    scopes.into_values().min()
+}
+
+/// How late a source may be read: the longest pause between rounds, and what the source itself is late or listed seldom.
+fn lag(settings: &Settings, source: Source) -> SignedDuration {
+    let policy = &settings.policy;
+    let own = match source {
+        Source::BoundaryApi | Source::BoundaryEvents | Source::SsmSessions | Source::Ecs => SignedDuration::ZERO,
+        Source::CloudTrail => SignedDuration::from_secs(policy.trail_lag_seconds.max(0)),
+        _ => LIST_EVERY,
+    };
+    // Two rounds at least: one may have begun before what it did not see.
+    let rounds = SignedDuration::try_from(settings.daemon.interval * 2).unwrap_or(SignedDuration::ZERO);
+    own + SignedDuration::from_secs(policy.boundary_lag_seconds).max(rounds)
 }
 
 pub(crate) fn coverage(settings: &Settings, args: &PeriodArgs, output: OutputWord) -> u8 {
@@ -201,7 +253,7 @@ pub(crate) fn coverage(settings: &Settings, args: &PeriodArgs, output: OutputWor
         match output {
             OutputWord::Jsonl => print_lines(windows.iter().map(coverage_json)),
             OutputWord::Table => {
-                print(&look::coverage(&graded(settings, &windows, period), paper()));
+                print(&look::coverage(&graded(settings, &windows, period, Timestamp::now()), paper()));
             }
         }
         Ok(shared::OK)

@@ -116,7 +116,7 @@ fn packed(folder: &Path, out: &Path) -> anyhow::Result<()> {
 fn gather(settings: &Settings, reader: &Reader, args: &ReportArgs, made_at: Timestamp) -> anyhow::Result<Material> {
     let period = Period::of(&args.period, made_at);
     let windows = reader.coverage(period.from, period.to)?;
-    let overall = graded(settings, &windows, period);
+    let overall = graded(settings, &windows, period, made_at);
     let accounts =
         reader.sessions(&AccountFilter { from: Some(period.from), to: Some(period.to), ..AccountFilter::default() })?;
     let known = reader.findings(&FindingFilter { from: Some(period.from), to: Some(period.to), ..FindingFilter::default() })?;

@@ -342,7 +342,7 @@ pub(crate) fn settle(
 
 impl Settings {
     /// The names of all sources.
-    fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         let boundary = self.boundary.iter().map(|it| it.name.as_str());
         let events = self.boundary_events.iter().map(|it| it.name.as_str());
         let aws = self.aws.iter().map(|it| it.name.as_str());

@@ -25,10 +25,12 @@ pub struct Segment {
 pub struct SourceGrade {
     /// The source.
     pub source: Source,
-    /// The worst grade of any instant.
+    /// The worst grade of any instant that is due.
     pub grade: Grade,
-    /// The period from end to end, in order.
+    /// The period up to where it is due, in order.
     pub segments: Vec<Segment>,
+    /// From here on nothing is due: the source is read later; the period's end, when all is.
+    pub due: Timestamp,
     /// How long it was not read, seconds.
     pub unread_seconds: i64,
     /// Why not, in words, each once; remote text in it is harmless.
@@ -36,11 +38,8 @@ pub struct SourceGrade {
 }
 
 impl SourceGrade {
-    /// The worst grade in each of so many equal parts of the period.
-    pub(crate) fn bar(&self, parts: usize) -> Vec<Grade> {
-        let Some((from, to)) = self.segments.first().map(|it| it.from).zip(self.segments.last().map(|it| it.to)) else {
-            return vec![Grade::None; parts];
-        };
+    /// The worst grade in each of so many equal parts of a period; nothing in a part where nothing is due.
+    pub(crate) fn bar(&self, from: Timestamp, to: Timestamp, parts: usize) -> Vec<Option<Grade>> {
         let whole = to.duration_since(from).as_nanos().max(1);
         let count = i128::try_from(parts).unwrap_or(1).max(1);
         let mut bar: Vec<Option<Grade>> = vec![None; parts];
@@ -51,7 +50,7 @@ impl SourceGrade {
                 *part = Some(part.map_or(segment.grade, |grade| grade.min(segment.grade)));
             }
         }
-        bar.into_iter().map(|grade| grade.unwrap_or(Grade::None)).collect()
+        bar
     }
 
     /// The share of the period with a grade, in per cent; what is not none is never shown as `0 %`, nor what is not all as `100 %`.
@@ -118,15 +117,22 @@ pub(crate) fn lack_words(lack: &Lack) -> String {
 /// Grades the sources that the operator expects to be read over a period. Without any source, or with an empty period, the
 /// grade is [`Grade::None`].
 pub fn coverage_grade(windows: &[Coverage], sources: &[Source], from: Timestamp, to: Timestamp) -> Overall {
-    let sources: Vec<SourceGrade> = sources.iter().map(|source| source_grade(windows, *source, from, to)).collect();
+    let sources: Vec<(Source, Timestamp)> = sources.iter().map(|source| (*source, to)).collect();
+    coverage_grade_due(windows, &sources, from, to)
+}
+
+/// As [`coverage_grade`], each source up to where it is due: what comes after is read later, and counts neither way.
+pub fn coverage_grade_due(windows: &[Coverage], sources: &[(Source, Timestamp)], from: Timestamp, to: Timestamp) -> Overall {
+    let graded = |(source, due): &(Source, Timestamp)| source_grade(windows, *source, from, (*due).min(to).max(from));
+    let sources: Vec<SourceGrade> = sources.iter().map(graded).collect();
     let grade = overall(&sources);
     let sentence = sentence(grade, &sources, from, to);
     Overall { from, to, grade, sources, sentence }
 }
 
 fn overall(sources: &[SourceGrade]) -> Grade {
-    let needed = sources.iter().map(|it| it.grade.max(stand_in(it.source, sources)));
-    needed.min().unwrap_or(Grade::None)
+    let due = sources.iter().filter(|it| !it.segments.is_empty());
+    due.map(|it| it.grade.max(stand_in(it.source, sources))).min().unwrap_or(Grade::None)
 }
 
 /// The grade of the source that can stand in for one.
@@ -150,8 +156,17 @@ fn source_grade(windows: &[Coverage], source: Source, from: Timestamp, to: Times
         grade: segments.iter().map(|it| it.grade).min().unwrap_or(Grade::None),
         unread_seconds: unread.sum::<SignedDuration>().as_secs(),
         segments,
+        due: to,
         lacks: lacks.into_iter().collect(),
     }
+}
+
+/// Which sources are read later than the period's end.
+fn later(sources: &[SourceGrade], to: Timestamp) -> String {
+    let mut late: Vec<&SourceGrade> = sources.iter().filter(|it| it.due < to).collect();
+    late.sort_by_key(|it| it.due);
+    let names: Vec<String> = late.iter().map(|it| format!("{} after {}", it.source.word(), minute(it.due))).collect();
+    if names.is_empty() { String::new() } else { format!(" Still to be read: {} UTC.", names.join(", ")) }
 }
 
 /// A sweep over the windows' edges.
@@ -193,21 +208,26 @@ fn push(segments: &mut Vec<Segment>, from: Timestamp, to: Timestamp, grade: Grad
 fn sentence(grade: Grade, sources: &[SourceGrade], from: Timestamp, to: Timestamp) -> String {
     let period = format!("{} to {} UTC", minute(from), minute(to));
     let named = |fits: Grade| {
-        let short = sources.iter().filter(|it| it.grade == fits && it.grade.max(stand_in(it.source, sources)) == fits);
+        let is_short = |it: &&SourceGrade| it.grade == fits && it.grade.max(stand_in(it.source, sources)) == fits;
+        let short = sources.iter().filter(|it| !it.segments.is_empty()).filter(is_short);
         short.map(said).collect::<Vec<String>>().join(", ")
     };
+    let later = later(sources, to);
     match grade {
         Grade::Proved => {
-            format!("Coverage is proved, {period}: all of what was expected was read, and something independent shows it.")
+            format!("Coverage is proved, {period}: all of what was expected was read, and something independent shows it.{later}")
         }
         Grade::BestEffort => format!(
             "Coverage is best effort, {period}: everything was read that the sources showed, but nothing independent proves that \
-             it was all for {}. What is absent there stays provisional.",
+             it was all for {}. What is absent there stays provisional.{later}",
             named(Grade::BestEffort)
         ),
         Grade::None if sources.is_empty() => format!("Coverage is none, {period}: no source was to be read."),
+        Grade::None if sources.iter().all(|it| it.segments.is_empty()) => {
+            format!("Coverage is none, {period}: no source has been read that late.")
+        }
         Grade::None => format!(
-            "Coverage is none, {period}: not all of it was read for {}. What is absent there proves nothing.",
+            "Coverage is none, {period}: not all of it was read for {}. What is absent there proves nothing.{later}",
             named(Grade::None)
         ),
     }
@@ -258,6 +278,22 @@ mod tests {
     fn what_nobody_reports_is_not_covered() {
         assert_eq!(coverage_grade(&[], &ALL, at(0), at(10)).grade, Grade::None);
         assert_eq!(coverage_grade(&[], &[], at(0), at(10)).grade, Grade::None);
+    }
+
+    #[test]
+    fn what_is_not_due_yet_is_not_missing() {
+        let windows =
+            [window(Source::BoundaryApi, "p", 0, 100, Grade::Proved), window(Source::CloudTrail, "a", 0, 60, Grade::Proved)];
+        let until = |second| [(Source::BoundaryApi, at(100)), (Source::CloudTrail, at(second))];
+        let overall = coverage_grade_due(&windows, &until(60), at(0), at(100));
+        assert_eq!(overall.grade, Grade::Proved);
+        assert!(overall.sentence.ends_with("Still to be read: cloud_trail after 2026-09-21 13:34 UTC."), "{}", overall.sentence);
+        let bar = overall.sources[1].bar(at(0), at(100), 10);
+        assert_eq!((bar[5], bar[6]), (Some(Grade::Proved), None));
+        let hole = coverage_grade_due(&windows, &until(61), at(0), at(100));
+        assert_eq!((hole.grade, hole.sources[1].unread_seconds), (Grade::None, 1), "a second that was due is missing");
+        let none = coverage_grade_due(&windows, &until(0), at(0), at(100));
+        assert_eq!(none.grade, Grade::Proved, "a source of which nothing is due says nothing");
     }
 
     #[test]

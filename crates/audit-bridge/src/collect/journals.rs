@@ -11,6 +11,7 @@ use audit_record::sha256_hex;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::path::Path;
 
 /// The cursor's name.
 const CURSOR: &str = "journal";
@@ -20,6 +21,11 @@ const CURSOR: &str = "journal";
 struct Cursor {
     sha256: String,
     read: Option<Timestamp>,
+}
+
+/// When a file was last written.
+fn made(file: &Path) -> Option<Timestamp> {
+    std::fs::metadata(file).ok()?.modified().ok()?.try_into().ok()
 }
 
 /// Reads one journal.
@@ -44,7 +50,8 @@ pub(crate) fn read(source: &RecordsSource, ledger: &mut Ledger<'_>, now: Timesta
             RecordsOf::TargetSync => drop(haul.take(sync_records::journal(&reading, &source.name, &bytes, None))),
         }
     }
-    let begun = haul.earliest();
+    // An empty journal has said nothing since it was made.
+    let begun = haul.earliest().or_else(|| Some(made(&source.file)?.min(now)).filter(|_| bytes.is_empty()));
     haul.covered(&source.name, cursor.read.or(begun).unwrap_or(now), now, Grade::BestEffort);
     haul.cursor(CURSOR, json!(Cursor { sha256, read: Some(now) }));
     ledger.commit(haul)?;

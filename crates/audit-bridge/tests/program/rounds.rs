@@ -98,3 +98,20 @@ async fn a_round_that_ends_with_two_says_what_stands() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("at or above high") && text.contains("BYPASS_EXEC") && text.contains(&session), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_list_says_what_it_is_worth() {
+    let seat = Seat::of(LOOKUP).await;
+    let read = seat.run(&["collect", "--quiet", "--source", "lab"]);
+    assert_eq!(read.status.code(), Some(0), "{}", String::from_utf8_lossy(&read.stderr));
+    let findings = seat.run(&["findings"]);
+    assert_eq!(findings.status.code(), Some(3));
+    let (out, told) = (String::from_utf8_lossy(&findings.stdout), String::from_utf8_lossy(&findings.stderr));
+    assert!(out.starts_with("no findings\nCoverage is none, "), "{out}");
+    assert!(told.contains("cloud_trail (not in a week)") && !told.contains("boundary_api"), "{told}");
+    let nobody = seat.run(&["sessions", "--user", "nobody"]);
+    assert!(String::from_utf8_lossy(&nobody.stdout).contains("no sessions\nCoverage is none, "));
+    seat.collect();
+    let later = seat.run(&["findings", "--code", "LOG_TAMPERED"]);
+    assert_eq!(later.status.code(), Some(0), "{}", String::from_utf8_lossy(&later.stderr));
+}

@@ -22,16 +22,16 @@ pub(super) fn section(input: &ReportInput<'_>, page: &mut Markup) {
     page.raw("<th scope=col>Source<th scope=col class=wide>Period<th scope=col>Grade<th scope=col class=n>Proved");
     page.raw("<th scope=col class=n>Best effort<th scope=col class=n>None</tr></thead><tbody>");
     for source in &input.coverage.sources {
-        row(source, page);
+        row(source, input, page);
     }
     page.raw("</tbody></table></div>");
     places(input.windows, page);
     page.raw("</section>");
 }
 
-fn row(it: &SourceGrade, page: &mut Markup) {
+fn row(it: &SourceGrade, input: &ReportInput<'_>, page: &mut Markup) {
     page.raw("<tr><th scope=row><code>").raw(it.source.word()).raw("</code><td class=wide>");
-    bar(it, page);
+    bar(it.bar(input.coverage.from, input.coverage.to, PARTS), page);
     for lack in &it.lacks {
         page.raw("<div class=lack>").text(lack).raw("</div>");
     }
@@ -41,13 +41,14 @@ fn row(it: &SourceGrade, page: &mut Markup) {
     }
 }
 
-fn bar(it: &SourceGrade, page: &mut Markup) {
+fn bar(parts: Vec<Option<Grade>>, page: &mut Markup) {
     page.raw("<div class=bar aria-hidden=true>");
-    for run in it.bar(PARTS).chunk_by(|one, other| one == other) {
+    for run in parts.chunk_by(|one, other| one == other) {
         page.raw(match run[0] {
-            Grade::Proved => "<i class=p style=\"flex:",
-            Grade::BestEffort => "<i class=b style=\"flex:",
-            Grade::None => "<i class=u style=\"flex:",
+            Some(Grade::Proved) => "<i class=p style=\"flex:",
+            Some(Grade::BestEffort) => "<i class=b style=\"flex:",
+            Some(Grade::None) => "<i class=u style=\"flex:",
+            None => "<i style=\"flex:",
         });
         page.number(run.len()).raw("\"></i>");
     }

@@ -13,17 +13,25 @@ pub fn coverage(overall: &Overall, paper: Paper) -> String {
     let room = paper.width.saturating_sub(42).clamp(10, 80);
     text.push_str(&format!("\n{:17}{:<room$}  {}\n", "", minute(overall.from), minute(overall.to)));
     for source in &overall.sources {
-        text.push_str(&line(source, room, paper));
+        text.push_str(&line(source, overall, room, paper));
     }
-    text.push_str(&format!("{}\n", paper.tone(Tone::Quiet, "█ proved   ▒ best effort   · none")));
+    let is_late = overall.sources.iter().any(|it| it.due < overall.to);
+    let late = if is_late { "   blank: not due yet" } else { "" };
+    text.push_str(&format!("{}\n", paper.tone(Tone::Quiet, &format!("█ proved   ▒ best effort   · none{late}"))));
     text
 }
 
-fn line(source: &SourceGrade, room: usize, paper: Paper) -> String {
-    let bar: String = source.bar(room).into_iter().map(|grade| paper.tone(tone(grade), mark(grade))).collect();
+fn line(source: &SourceGrade, overall: &Overall, room: usize, paper: Paper) -> String {
+    let shown = |grade: Option<Grade>| grade.map_or_else(|| " ".to_owned(), |grade| paper.tone(tone(grade), mark(grade)));
+    let bar: String = source.bar(overall.from, overall.to, room).into_iter().map(shown).collect();
     let share = source.share(Grade::None);
-    let missing = if source.grade == Grade::None { format!(", {share} missing") } else { String::new() };
-    let mut text = format!("{:<15}  {bar}  {}{missing}\n", source.source.word(), grade_words(source.grade));
+    let read = source.segments.iter().map(|it| it.grade).filter(|grade| *grade > Grade::None).min();
+    let words = match (source.segments.is_empty(), source.grade, read) {
+        (true, ..) => "not due yet".to_owned(),
+        (false, Grade::None, Some(read)) => format!("{}, {share} missing", grade_words(read)),
+        (false, grade, _) => grade_words(grade).to_owned(),
+    };
+    let mut text = format!("{:<15}  {bar}  {words}\n", source.source.word());
     for lack in &source.lacks {
         text.push_str(&paper.paragraph(17, Some(Tone::Quiet), lack));
     }
