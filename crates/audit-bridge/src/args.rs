@@ -109,13 +109,21 @@ pub enum Word {
     },
 }
 
+/// What the environment says of the collector when another word was said.
+#[derive(Debug, Parser)]
+pub struct FromEnvironment {
+    /// Its flags.
+    #[command(flatten)]
+    pub collect: CollectArgs,
+}
+
 /// Flags of the collector.
-#[derive(Debug, Clone, ClapArgs)]
+#[derive(Debug, Clone, Default, ClapArgs)]
 pub struct CollectArgs {
     /// Go on until a signal ends it: the daemon
     #[arg(long, env = "AUDIT_BRIDGE_WATCH")]
     pub watch: bool,
-    /// The time between two rounds of the daemon
+    /// The time between two rounds of the daemon; without --watch the time between two runs, which the metrics tell
     #[arg(long, env = "AUDIT_BRIDGE_INTERVAL", value_name = "DURATION", value_parser = parse_duration)]
     pub interval: Option<Duration>,
     /// Where the daemon serves /metrics, /healthz and /readyz, for example 127.0.0.1:9465

@@ -114,7 +114,9 @@ impl Eyes {
             let options = ListOptions::in_scope(&source.scope_id).recursive().page_size(1);
             let listed = client.sessions().list(options).next_verbatim().await;
             let text = |_| "sessions can be listed; whether others' are seen shows after the first round".to_owned();
-            said.push((format!("boundary {}", source.name), listed.map(text).map_err(|error| chain_text(&error))));
+            let address = std::env::var("BOUNDARY_ADDR").ok().or_else(|| source.addr.clone()).unwrap_or_default();
+            let what = format!("boundary {} {address}", source.name).trim_end().to_owned();
+            said.push((what, listed.map(text).map_err(|error| chain_text(&error))));
         }
         for source in &settings.records {
             let read = std::fs::metadata(&source.file).map(|file| format!("{} bytes", file.len()));
@@ -143,6 +145,9 @@ impl AwsEye {
         let now = Timestamp::now();
         let mut said = vec![(name.to_owned(), Ok(format!("account {account}, region {}", self.source.region)))];
         let mut questions = vec![("logs:DescribeLogGroups", json!({"limit": 1}))];
+        for group in self.source.log_groups() {
+            questions.push(("logs:DescribeLogStreams", json!({"logGroupName": group, "limit": 1})));
+        }
         if self.source.cloud_trail != TrailBy::Off {
             questions.push(("cloudtrail:DescribeTrails", json!({})));
         }
@@ -158,13 +163,14 @@ impl AwsEye {
             questions.push(("ecs:ListTasks", json!({"cluster": cluster, "maxResults": 1})));
         }
         for (call, parameters) in questions {
+            let about = parameters["logGroupName"].as_str().or(parameters["cluster"].as_str()).unwrap_or_default();
+            let what = format!("{name} {call} {about}").trim_end().to_owned();
             let answer = reader.json(call, parameters).await.map(|_| "answered".to_owned());
-            said.push((format!("{name} {call}"), answer.map_err(|error| chain_text(&error))));
+            said.push((what, answer.map_err(|error| chain_text(&error))));
         }
-        for url in [&self.source.trail, &self.source.exec_objects, &self.source.artifacts, &self.source.sync_records]
-            .into_iter()
-            .flatten()
-        {
+        let places = [&self.source.trail, &self.source.exec_objects, &self.source.artifacts, &self.source.sync_records];
+        let records = self.source.links.iter().filter(|place| place.starts_with("s3:"));
+        for url in places.into_iter().flatten().chain(records) {
             let Ok(home) = crate::settings::bucket("", url) else { continue };
             let list = ListObjects { bucket: Bucket::new(home.name), prefix: home.prefix, start_after: None, delimiter: None };
             let listed = reader.list_objects(list).next_page().await.map(|_| "can be listed".to_owned());

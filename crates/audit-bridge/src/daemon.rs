@@ -7,7 +7,7 @@ use crate::collect::place::CollectError;
 use crate::collect::{Eyes, Failure, Round, Rounding};
 use crate::evidence;
 use crate::program::{open_reader, open_state, print, tell};
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsError};
 use crate::{exit, metrics::Metrics};
 use audit_state::{FindingFilter, KnownFinding, State, StateError};
 use cli_kit::{chain_text, exit as shared, printable};
@@ -35,12 +35,8 @@ impl Collector {
             tell(&text);
             shared::CONFIGURATION
         })?;
-        if settings.boundary.is_empty()
-            && settings.aws.is_empty()
-            && settings.records.is_empty()
-            && settings.boundary_events.is_empty()
-        {
-            tell("no source is configured: write [[boundary]], [[aws]], [[boundary_events]] or [[records]] into the file");
+        if !settings.has_sources() {
+            tell(&SettingsError::NoSource.to_string());
             return Err(shared::CONFIGURATION);
         }
         let evidence = evidence::open(settings).map_err(|error| crate::program::failed(&error))?;

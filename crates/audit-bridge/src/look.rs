@@ -217,7 +217,8 @@ pub(crate) fn sources(settings: &Settings) -> Vec<Source> {
 pub(crate) fn graded(settings: &Settings, windows: &[Coverage], period: Period, now: Timestamp) -> Overall {
     let due = |source: Source| {
         let should = now - lag(settings, source);
-        (source, reached(windows, source).map_or(should, |reached| reached.max(should)))
+        // Of what was never read all is missing, also the last minutes.
+        (source, reached(windows, source).map_or(period.to, |reached| reached.max(should)))
     };
     let sources: Vec<(Source, Timestamp)> = sources(settings).into_iter().map(due).collect();
     coverage_grade_due(windows, &sources, period.from, period.to)

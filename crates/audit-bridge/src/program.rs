@@ -2,7 +2,7 @@
 //!
 //! Owns standard output and the exit codes. The work is the other modules'.
 
-use crate::args::{Cli, Common, ConfigWord, LogWord, Word};
+use crate::args::{Cli, CollectArgs, Common, ConfigWord, FromEnvironment, LogWord, Word};
 use crate::settings::{Settings, SettingsError};
 use crate::{canary, daemon, doctor, exit, look, replay, report, settings};
 use audit_report::Paper;
@@ -140,11 +140,20 @@ async fn say(cli: Cli) -> u8 {
         tell("the period ends before it begins: --from must be before --to, and before now where --to is not given");
         return shared::USAGE;
     }
+    // What a flag of the collector's can say, the environment can say to every word.
     let collect = match &cli.word {
-        Word::Collect(args) => Some(args),
-        _ => None,
+        Word::Collect(args) => args.clone(),
+        // Whatever the collector is to leave out, the others look at everything.
+        word => match FromEnvironment::try_parse_from(["audit-bridge"]) {
+            Ok(it) => CollectArgs { sources: Vec::new(), ..it.collect },
+            Err(error) if matches!(word, Word::Config { .. }) => {
+                let _ = error.print();
+                return shared::USAGE;
+            }
+            Err(_) => CollectArgs::default(),
+        },
     };
-    let settled = settings::load(&cli.common).and_then(|files| settings::settle(&cli.common, collect, &files));
+    let settled = settings::load(&cli.common).and_then(|files| settings::settle(&cli.common, &collect, &files));
     let settings = match settled {
         Ok(settings) => settings,
         Err(error) => return misconfigured(&error),
@@ -168,12 +177,18 @@ async fn say(cli: Cli) -> u8 {
 
 fn misconfigured(error: &SettingsError) -> u8 {
     tell(&chain_text(error));
-    shared::CONFIGURATION
+    if matches!(error, SettingsError::Unknown(..)) { shared::USAGE } else { shared::CONFIGURATION }
 }
 
 fn config(word: ConfigWord, settings: &Settings) -> u8 {
     match word {
-        ConfigWord::Check => print("the configuration can be used\n"),
+        ConfigWord::Check => {
+            let checked = if settings.has_sources() { settings.check_files() } else { Err(SettingsError::NoSource) };
+            if let Err(error) = checked {
+                return misconfigured(&error);
+            }
+            print("the configuration can be used\n");
+        }
         ConfigWord::Show => {
             let width = |at: usize| settings.shown.iter().map(|row| row[at].chars().count()).max().unwrap_or_default();
             let (keys, values) = (width(0), width(1).min(60));

@@ -8,12 +8,19 @@ use boundary_api::ProgramAccount;
 use cli_kit::{ConfigError, FileLayers, printable};
 use correlation::{Policy, Severity};
 use record_delivery::{Bucket, LogGroup, PlaceError};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+mod shown;
+
+use shown::Shown;
+
+/// The longest grace that is a grace.
+const YEAR_SECONDS: i64 = 366 * 24 * 3600;
 
 /// Boundary forgets an hour after a session's end: rounds farther apart lose sessions.
 const INTERVAL_MAX: Duration = Duration::from_mins(15);
@@ -46,8 +53,14 @@ pub enum SettingsError {
     #[error("two sources are named `{}`: names tell them apart in cursors and findings", printable(.0, 64))]
     Twice(String),
     /// A source that nothing configures was asked for.
-    #[error("no source is named `{}`", printable(.0, 64))]
-    Unknown(String),
+    #[error("no source is named `{name}`; there are {1}", name = printable(.0, 64))]
+    Unknown(String, String),
+    /// A password's file cannot be read.
+    #[error("`boundary.{0}.password_file` is `{path}`, which cannot be read", path = .1.display())]
+    Password(String, PathBuf, #[source] std::io::Error),
+    /// Nothing is to be read.
+    #[error("no source is configured: write [[boundary]], [[aws]], [[boundary_events]] or [[records]] into the file")]
+    NoSource,
     /// Nothing says where the state goes.
     #[error("neither --state-dir, XDG_STATE_HOME nor HOME says where the state goes")]
     NoStateDir,
@@ -273,7 +286,7 @@ pub struct Settings {
 ///
 /// # Errors
 /// As of [`FileLayers::load`]; a file that was named must be there.
-pub(crate) fn load(common: &Common) -> Result<FileLayers<File>, SettingsError> {
+pub(crate) fn load<T: DeserializeOwned>(common: &Common) -> Result<FileLayers<T>, SettingsError> {
     match &common.config {
         Some(path) => match std::fs::metadata(path) {
             Ok(_) => Ok(FileLayers::load_from(std::slice::from_ref(path))?),
@@ -287,36 +300,34 @@ pub(crate) fn load(common: &Common) -> Result<FileLayers<File>, SettingsError> {
 ///
 /// # Errors
 /// [`SettingsError`] for the first thing that cannot be used.
-pub(crate) fn settle(
-    common: &Common,
-    collect: Option<&CollectArgs>,
-    files: &FileLayers<File>,
-) -> Result<Settings, SettingsError> {
-    let mut shown = Shown { files, rows: Vec::new() };
+pub(crate) fn settle(common: &Common, collect: &CollectArgs, files: &FileLayers<File>) -> Result<Settings, SettingsError> {
+    let mut shown = Shown::of(common)?;
     let state_dir = common.state_dir.clone().or_else(|| files.value(|f| f.state_dir.clone())).or_else(default_state_dir);
     let state_dir = state_dir.ok_or(SettingsError::NoStateDir)?;
-    shown.row("state_dir", &state_dir, common.state_dir.is_some(), |f| f.state_dir.is_some());
+    shown.row("state_dir", &state_dir, common.state_dir.is_some());
     let fail_on = common.fail_on.map(Severity::from).or_else(|| files.value(|f| f.fail_on)).unwrap_or(Severity::High);
-    shown.row("fail_on", &fail_on, common.fail_on.is_some(), |f| f.fail_on.is_some());
+    shown.row("fail_on", &fail_on, common.fail_on.is_some());
     let retention_days = files.value(|f| f.retention_days).unwrap_or(400);
-    shown.row("retention_days", &retention_days, false, |f| f.retention_days.is_some());
+    shown.row("retention_days", &retention_days, false);
     let evidence = files.value(|f| f.evidence.clone());
-    shown.row("evidence", &evidence, false, |f| f.evidence.is_some());
+    shown.row("evidence", &evidence, false);
     let evidence_aws = files.value(|f| f.evidence_aws.clone());
-    shown.row("evidence_aws", &evidence_aws, false, |f| f.evidence_aws.is_some());
+    shown.row("evidence_aws", &evidence_aws, false);
     let boundary = files.value(|f| f.boundary.clone()).unwrap_or_default();
-    shown.row("boundary", &boundary, false, |f| f.boundary.is_some());
+    shown.row("boundary", &boundary, false);
     let boundary_events = files.value(|f| f.boundary_events.clone()).unwrap_or_default();
-    shown.row("boundary_events", &boundary_events, false, |f| f.boundary_events.is_some());
+    shown.row("boundary_events", &boundary_events, false);
     let aws = files.value(|f| f.aws.clone()).unwrap_or_default();
-    shown.row("aws", &aws, false, |f| f.aws.is_some());
+    shown.row("aws", &aws, false);
     let records = files.value(|f| f.records.clone()).unwrap_or_default();
-    shown.row("records", &records, false, |f| f.records.is_some());
+    shown.row("records", &records, false);
     let policy = files.value(|f| f.policy.clone()).unwrap_or_default();
-    shown.row("policy", &policy, false, |f| f.policy.is_some());
+    shown.row("policy", &policy, false);
     let daemon = daemon(collect, files, &mut shown)?;
-    let canary = files.value(|f| f.canary.clone()?.principal);
-    shown.row("canary.principal", &canary, false, |f| f.canary.is_some());
+    let canary = std::env::var("AUDIT_BRIDGE_CANARY").ok().filter(|principal| !principal.is_empty());
+    let is_flag = canary.is_some();
+    let canary = canary.or_else(|| files.value(|f| f.canary.clone()?.principal));
+    shown.row("canary.principal", &canary, is_flag);
     let mut settings = Settings {
         state_dir,
         fail_on,
@@ -330,13 +341,10 @@ pub(crate) fn settle(
         policy,
         daemon,
         canary,
-        shown: shown.rows,
+        shown: shown.rows(),
     };
-    settings.shown.sort();
     settings.check()?;
-    if let Some(collect) = collect {
-        settings.keep_only(&collect.sources)?;
-    }
+    settings.keep_only(&collect.sources)?;
     Ok(settings)
 }
 
@@ -369,9 +377,29 @@ impl Settings {
             (None, Some(name)) => return Err(value("evidence_aws", name, "nothing, without `evidence`")),
             (None, None) => {}
         }
+        check_policy(&self.policy)?;
         self.aws.iter().try_for_each(AwsSource::check)?;
         self.boundary_events.iter().try_for_each(|source| self.check_events(source))?;
         self.boundary.iter().try_for_each(BoundarySource::check)
+    }
+
+    /// Whether anything is to be read.
+    pub(crate) fn has_sources(&self) -> bool {
+        !self.names().is_empty()
+    }
+
+    /// Looks at the files that the configuration names.
+    ///
+    /// # Errors
+    /// The first password that cannot be read.
+    pub(crate) fn check_files(&self) -> Result<(), SettingsError> {
+        for source in &self.boundary {
+            if let Some(file) = &source.password_file {
+                let read = std::fs::File::open(file).map(drop);
+                read.map_err(|error| SettingsError::Password(source.name.clone(), file.clone(), error))?;
+            }
+        }
+        Ok(())
     }
 
     fn check_events(&self, source: &EventsSource) -> Result<(), SettingsError> {
@@ -393,7 +421,7 @@ impl Settings {
             return Ok(());
         }
         if let Some(unknown) = names.iter().find(|name| !self.names().contains(&name.as_str())) {
-            return Err(SettingsError::Unknown(unknown.clone()));
+            return Err(SettingsError::Unknown(unknown.clone(), self.names().join(", ")));
         }
         self.boundary.retain(|it| names.contains(&it.name));
         self.boundary_events.retain(|it| names.contains(&it.name));
@@ -427,6 +455,12 @@ impl BoundarySource {
 }
 
 impl AwsSource {
+    /// The log groups that the configuration names.
+    pub fn log_groups(&self) -> impl Iterator<Item = &str> {
+        let records = self.links.iter().filter(|place| !place.starts_with("s3:"));
+        self.exec_log_groups.iter().chain(records).map(String::as_str)
+    }
+
     /// What is read there, each with the name of its reader in cursors and coverage.
     pub fn parts(&self) -> impl Iterator<Item = (Source, &'static str)> {
         let parts = [
@@ -478,6 +512,26 @@ impl AwsSource {
     }
 }
 
+fn check_policy(policy: &Policy) -> Result<(), SettingsError> {
+    for (key, seconds) in [
+        ("boundary_lag_seconds", policy.boundary_lag_seconds),
+        ("trail_lag_seconds", policy.trail_lag_seconds),
+        ("log_grace_seconds", policy.log_grace_seconds),
+        ("log_late_seconds", policy.log_late_seconds),
+        ("artifact_grace_seconds", policy.artifact_grace_seconds),
+        ("outlive_tolerance_seconds", policy.outlive_tolerance_seconds),
+        ("skew_seconds", policy.skew_seconds),
+    ] {
+        if !(0..=YEAR_SECONDS).contains(&seconds) {
+            return Err(value(&format!("policy.{key}"), &seconds.to_string(), "seconds from 0 to a year"));
+        }
+    }
+    if policy.upload_bytes_per_second == 0 {
+        return Err(value("policy.upload_bytes_per_second", "0", "bytes a second above 0"));
+    }
+    Ok(())
+}
+
 /// Reads a bucket.
 pub(crate) fn bucket(key: &str, url: &str) -> Result<Bucket, SettingsError> {
     Bucket::parse(url).map_err(|error| SettingsError::Place { key: key.to_owned(), error })
@@ -491,9 +545,9 @@ fn value(key: &str, value: &str, wanted: &'static str) -> SettingsError {
     SettingsError::Value { key: key.to_owned(), value: value.to_owned(), wanted }
 }
 
-fn daemon(collect: Option<&CollectArgs>, files: &FileLayers<File>, shown: &mut Shown<'_>) -> Result<Daemon, SettingsError> {
+fn daemon(collect: &CollectArgs, files: &FileLayers<File>, shown: &mut Shown) -> Result<Daemon, SettingsError> {
     let section = files.value(|f| f.daemon.clone()).unwrap_or_default();
-    let said = collect.and_then(|args| args.interval);
+    let said = collect.interval;
     let interval = match (said, &section.interval) {
         (Some(interval), _) => interval,
         (None, Some(text)) => {
@@ -505,51 +559,13 @@ fn daemon(collect: Option<&CollectArgs>, files: &FileLayers<File>, shown: &mut S
         let text = humantime::format_duration(interval).to_string();
         return Err(value("daemon.interval", &text, "5s to 15m: Boundary forgets a session an hour after its end"));
     }
-    let listen = collect.and_then(|args| args.listen).or(section.listen);
-    let from_file = |f: &File| f.daemon.is_some();
-    shown.row("daemon.interval", &humantime::format_duration(interval).to_string(), said.is_some(), from_file);
-    shown.row("daemon.listen", &listen, collect.is_some_and(|args| args.listen.is_some()), from_file);
+    let listen = collect.listen.or(section.listen);
+    shown.row("daemon.interval", &humantime::format_duration(interval).to_string(), said.is_some());
+    shown.row("daemon.listen", &listen, collect.listen.is_some());
     let jitter_percent = section.jitter_percent.unwrap_or(20).min(100);
-    shown.row("daemon.jitter_percent", &jitter_percent, false, from_file);
-    shown.row("daemon.metrics_file", &section.metrics_file, false, from_file);
+    shown.row("daemon.jitter_percent", &jitter_percent, false);
+    shown.row("daemon.metrics_file", &section.metrics_file, false);
     Ok(Daemon { interval, jitter_percent, listen, metrics_file: section.metrics_file })
-}
-
-/// Values with their origins, lists and sections taken apart.
-struct Shown<'a> {
-    files: &'a FileLayers<File>,
-    rows: Vec<[String; 3]>,
-}
-
-impl Shown<'_> {
-    fn row(&mut self, key: &str, value: &impl Serialize, is_flag: bool, in_file: impl Fn(&File) -> bool) {
-        let file = self.files.origin(|f| in_file(f).then_some(()));
-        let origin = match file {
-            _ if is_flag => "flag or environment".to_owned(),
-            Some((path, ())) => path.display().to_string(),
-            None => "default".to_owned(),
-        };
-        self.flatten(key, &serde_json::to_value(value).unwrap_or_default(), &origin);
-    }
-
-    fn flatten(&mut self, key: &str, value: &Value, origin: &str) {
-        match value {
-            Value::Object(fields) => {
-                for (name, value) in fields.iter().filter(|(name, _)| *name != "name") {
-                    self.flatten(&format!("{key}.{name}"), value, origin);
-                }
-            }
-            Value::Array(items) if items.iter().any(Value::is_object) => {
-                for (at, item) in items.iter().enumerate() {
-                    let name = item["name"].as_str().map_or_else(|| at.to_string(), str::to_owned);
-                    self.flatten(&format!("{key}.{name}"), item, origin);
-                }
-            }
-            Value::Null => self.rows.push([key.to_owned(), "-".to_owned(), origin.to_owned()]),
-            Value::String(text) => self.rows.push([key.to_owned(), printable(text, 200), origin.to_owned()]),
-            other => self.rows.push([key.to_owned(), printable(&other.to_string(), 200), origin.to_owned()]),
-        }
-    }
 }
 
 fn default_state_dir() -> Option<PathBuf> {

@@ -75,9 +75,52 @@ fn program(config: &Path, words: &[&str]) -> Output {
 
 fn config(text: &str, word: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("config.toml");
-    std::fs::write(&file, text).unwrap();
+    let (file, password) = (folder.path().join("config.toml"), folder.path().join("password"));
+    std::fs::write(&password, "x").unwrap();
+    std::fs::write(&file, text.replace("/etc/audit-bridge/password", password.to_str().unwrap())).unwrap();
     program(&file, &["config", word])
+}
+
+fn told(text: &str, word: &str) -> (Option<i32>, String) {
+    let output = config(text, word);
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn what_would_fail_at_night_is_told_by_the_check() {
+    for (text, wanted) in [
+        ("", "no source is configured"),
+        (
+            "[[boundary]]\nname = 'b'\npassword_file = '/nonexistent/password'\n",
+            "`boundary.b.password_file` is `/nonexistent/password`",
+        ),
+        ("[[boundary]]\nname = 'b'\n[policy]\nskew_seconds = -1\n", "`policy.skew_seconds` is `-1`"),
+        ("[[boundary]]\nname = 'b'\n[policy]\nupload_bytes_per_second = 0\n", "`policy.upload_bytes_per_second`"),
+    ] {
+        let (code, told) = told(text, "check");
+        assert!(code == Some(78) && told.contains(wanted), "{text}: {code:?} {told}");
+    }
+}
+
+#[test]
+fn each_value_is_shown_with_the_place_it_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, "[[boundary]]\nname = 'a.b'\nscope_id = 'o_1'\n[daemon]\njitter_percent = 10\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_audit-bridge"));
+    command.env_clear().env("HOME", "/nonexistent").env("AUDIT_BRIDGE_INTERVAL", "2m").env("AUDIT_BRIDGE_CANARY", "arn:x");
+    command.env("BOUNDARY_ADDR", "http://127.0.0.1:9200").args(["config", "show", "--config"]).arg(&file);
+    let shown = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let row =
+        |key: &str| shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find(|row| row[0] == key).unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(row("boundary.a.b.scope_id")[1..], ["o_1", file]);
+    assert_eq!(row("boundary.a.b.roles")[1..], ["false", "default"]);
+    assert_eq!(row("boundary.a.b.addr")[1..], ["http://127.0.0.1:9200", "BOUNDARY_ADDR"]);
+    assert_eq!(row("daemon.jitter_percent")[1..], ["10", file]);
+    assert_eq!(row("daemon.listen")[1..], ["-", "default"]);
+    assert_eq!(row("daemon.interval")[1..], ["2m", "flag", "or", "environment"]);
+    assert_eq!(row("canary.principal")[1..], ["arn:x", "flag", "or", "environment"]);
 }
 
 /// The sample with every key that stands behind a `#`.

@@ -15,6 +15,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{OptionalExtension, params_from_iter};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Which accounts; what is not set takes all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -225,6 +226,22 @@ impl Reader {
             Ok(HistoryEntry { n: row.get(0)?, at, from: row.get(2)?, to: row.get(3)?, why: row.get(4)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Evidence that something rests on: so many of the oldest pieces and so many of the latest, SHA-256.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn evidence_at_the_ends(&self, count: u32) -> Result<BTreeSet<String>, StateError> {
+        let mut found = BTreeSet::new();
+        for order in ["ASC", "DESC"] {
+            let sql = format!("SELECT sha256 FROM evidence WHERE released_at IS NULL ORDER BY at {order} LIMIT ?");
+            let mut statement = self.db.prepare_cached(&sql)?;
+            for sha256 in statement.query_map([count], |row| row.get(0))? {
+                found.insert(sha256?);
+            }
+        }
+        Ok(found)
     }
 
     /// What was read in a period, cut to it, in order of source, place, scope and time. What is not listed was not read.

@@ -66,6 +66,14 @@ impl Asking {
         Self { form: Form::Query(version), ..Self::json(call, Value::Object(parameters), Some(resource)) }
     }
 
+    /// What the parameters name, where nothing else says what it is about.
+    pub(crate) fn named(&self) -> Option<String> {
+        let names = ["cluster", "logGroupName", "logGroupIdentifier", "logGroupNamePrefix"];
+        let name = names.iter().find_map(|key| self.parameters.get(key)?.as_str());
+        let name = name.or_else(|| self.parameters.get("clusters")?.get(0)?.as_str());
+        name.map(|name| printable(name, 300))
+    }
+
     pub(crate) fn bucket(&self) -> Option<&str> {
         match &self.form {
             Form::Json | Form::Query(_) => None,

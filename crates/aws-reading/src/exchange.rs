@@ -98,9 +98,9 @@ impl<'a> Exchange<'a> {
         if matches!(fault.code.as_str(), "InvalidAccessKeyId" | "InvalidToken") {
             refusal.kind = RefusalKind::Credentials;
         }
+        refusal.resource = refusal.resource.or_else(|| asking.resource_in(&self.region)).or_else(|| asking.named());
         if refusal.kind == RefusalKind::Denied {
             refusal.principal = refusal.principal.or_else(|| self.principal.map(str::to_owned));
-            refusal.resource = refusal.resource.or_else(|| asking.resource_in(&self.region));
             refusal.missing = refusal.missing.or_else(|| Some(asking.permission.to_owned()));
         }
         refusal

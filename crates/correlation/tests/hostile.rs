@@ -3,9 +3,9 @@
 use audit_facts::{
     Body, BoundaryConnection, BoundaryEvent, BoundaryEventKind, BoundaryRemoval, BoundarySession, BoundaryStatus, BoundaryTarget,
     Coverage, Execution, Fact, Grade, LinkEnd, LinkStart, Principal, Source, SsmSession, SsmSessionId, Task, TaskId, Transcript,
-    TranscriptForm,
+    TranscriptForm, Witness,
 };
-use correlation::{Account, Assurance, Code, Finding, Outcome, Policy, judge_all};
+use correlation::{Account, Assurance, Code, Finding, Outcome, Policy, Word, judge_all};
 use investigation::BoundarySessionId;
 use jiff::Timestamp;
 
@@ -314,6 +314,25 @@ fn records_of_endless_output_do_not_add_up_to_little() {
     facts.push(read(session));
     let outcome = judged(&facts);
     assert!(finding(&outcome, Code::LinkContested).is_some(), "{:?}", codes(&outcome));
+}
+
+#[test]
+fn a_second_record_that_blames_somebody_else_is_no_agreement() {
+    let client = |facts: &[Fact]| {
+        let outcome = judged(facts);
+        account(&outcome).witnesses.iter().find(|it| it.witness == Witness::Client).map(|it| it.word)
+    };
+    let mut delivered = begun(link_start("r"));
+    delivered.place = "bucket".to_owned();
+    let mut facts = ordinary();
+    facts.push(delivered);
+    assert_eq!(client(&facts), Some(Word::Agrees), "one record by two ways is one");
+    let blames = LinkStart { local_user: "bob".to_owned(), host: "elsewhere".to_owned(), ..link_start("r") };
+    facts.push(begun(blames));
+    assert_eq!(client(&facts), Some(Word::Disagrees));
+    let mut facts = ordinary();
+    facts.extend([begun(link_start("r2")), ended(LinkEnd { exit_code: 1, ..link_end("r2") })]);
+    assert_eq!(client(&facts), Some(Word::Disagrees), "another record of the same shell");
 }
 
 #[test]

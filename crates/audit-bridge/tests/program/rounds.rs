@@ -102,6 +102,7 @@ async fn a_round_that_ends_with_two_says_what_stands() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_list_says_what_it_is_worth() {
     let seat = Seat::of(LOOKUP).await;
+    assert_eq!(seat.run(&["collect", "--source", "nowhere"]).status.code(), Some(64));
     let read = seat.run(&["collect", "--quiet", "--source", "lab"]);
     assert_eq!(read.status.code(), Some(0), "{}", String::from_utf8_lossy(&read.stderr));
     let findings = seat.run(&["findings"]);

@@ -1,6 +1,6 @@
 //! The words that do not judge: doctor, config, canary, report; and a collector that is killed.
 
-use crate::seat::Seat;
+use crate::seat::{GROUP, Seat};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -42,6 +42,21 @@ async fn doctor_says_what_is_missing() {
     assert_eq!(ill.status.code(), Some(1));
     let text = String::from_utf8_lossy(&ill.stdout).into_owned();
     assert!(text.lines().any(|line| line.starts_with("FAIL") && line.contains("cloudtrail:LookupEvents")), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_tries_each_place_and_proves_the_evidence() {
+    let seat =
+        Seat::of(&format!("{LOOKUP}\nlinks = ['/no/such/group', 's3://no-such-bucket']\nexec_log_groups = ['{GROUP}']")).await;
+    seat.shell("echo kept").await;
+    seat.collect();
+    let said = |seat: &Seat| String::from_utf8(seat.run(&["doctor"]).stdout).unwrap();
+    let text = said(&seat);
+    let is_line = |sign: &str, what: &str| text.lines().any(|line| line.starts_with(sign) && line.contains(what));
+    assert!(is_line("FAIL", "/no/such/group") && is_line("FAIL", "s3://no-such-bucket") && is_line("ok", GROUP), "{text}");
+    assert!(is_line("ok   evidence", "pieces are there and whole") && is_line("ok   state", "its chains hold, with"), "{text}");
+    std::fs::remove_dir_all(seat.path("state/evidence")).unwrap();
+    assert!(said(&seat).lines().any(|line| line.starts_with("FAIL evidence: ")), "{}", said(&seat));
 }
 
 #[tokio::test(flavor = "multi_thread")]

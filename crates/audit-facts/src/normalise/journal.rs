@@ -26,7 +26,7 @@ pub(crate) fn walk<R: DeserializeOwned>(journal: &str, bytes: &[u8]) -> Vec<(usi
     let mut found = Vec::new();
     let mut head = GENESIS.to_owned();
     let mut rest = bytes;
-    let mut number = 0;
+    let (mut number, mut was_link) = (0, true);
     while !rest.is_empty() {
         number += 1;
         let Some(end) = rest.iter().position(|b| *b == b'\n') else {
@@ -34,12 +34,18 @@ pub(crate) fn walk<R: DeserializeOwned>(journal: &str, bytes: &[u8]) -> Vec<(usi
             break;
         };
         let (line, next) = (&rest[..end], &rest[end + 1..]);
-        if let Some(prev) = prev_of(line)
-            && prev != head
-        {
-            let what = "it does not follow from the line before it".to_owned();
+        let prev = prev_of(line);
+        // Of lines that are no links the first is told: a garbled file is one finding, not thousands.
+        let what = match &prev {
+            Some(prev) if *prev != head => Some("it does not follow from the line before it"),
+            None if was_link => Some("it is no record that names the one before it"),
+            _ => None,
+        };
+        if let Some(what) = what {
+            let what = what.to_owned();
             found.push((number, Line::Break(ChainBreak { journal: journal.to_owned(), line: number as u64, what })));
         }
+        was_link = prev.is_some();
         found.push((number, record(line)));
         head = link(line);
         rest = next;
@@ -66,4 +72,23 @@ pub(crate) fn one<R: DeserializeOwned>(line: &[u8]) -> Result<R, Why> {
         return Err(Why::NotAnObject);
     }
     serde_json::from_value::<ChainedLine<R>>(value).map(|chained| chained.record).map_err(|_| Why::Malformed("record"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_garbled_journal_is_one_break_and_a_line_in_between_two() {
+        let breaks = |text: &str| {
+            let is_break = |(number, line): (usize, Line<Value>)| matches!(line, Line::Break(_)).then_some(number);
+            walk::<Value>("j", text.as_bytes()).into_iter().filter_map(is_break).collect::<Vec<_>>()
+        };
+        assert_eq!(breaks("\u{1}garbage\nmore of it\n\nand more\n"), [1]);
+        let line = |prev: &str, n: u8| format!("{{\"prev_sha256\":\"{prev}\",\"record\":{{\"n\":{n}}}}}");
+        let one = line(GENESIS, 1);
+        let two = line(&link(one.as_bytes()), 2);
+        assert_eq!(breaks(&format!("{one}\n{two}\n")), Vec::<usize>::new());
+        assert_eq!(breaks(&format!("{one}\nxx\nyy\n{two}\n")), [2, 4]);
+    }
 }

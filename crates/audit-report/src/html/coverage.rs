@@ -31,7 +31,7 @@ pub(super) fn section(input: &ReportInput<'_>, page: &mut Markup) {
 
 fn row(it: &SourceGrade, input: &ReportInput<'_>, page: &mut Markup) {
     page.raw("<tr><th scope=row><code>").raw(it.source.word()).raw("</code><td class=wide>");
-    bar(it.bar(input.coverage.from, input.coverage.to, PARTS), page);
+    bar(&it.bar(input.coverage.from, input.coverage.to, PARTS), page);
     for lack in &it.lacks {
         page.raw("<div class=lack>").text(lack).raw("</div>");
     }
@@ -41,7 +41,7 @@ fn row(it: &SourceGrade, input: &ReportInput<'_>, page: &mut Markup) {
     }
 }
 
-fn bar(parts: Vec<Option<Grade>>, page: &mut Markup) {
+fn bar(parts: &[Option<Grade>], page: &mut Markup) {
     page.raw("<div class=bar aria-hidden=true>");
     for run in parts.chunk_by(|one, other| one == other) {
         page.raw(match run[0] {

@@ -92,6 +92,13 @@ fn client(case: &Case<'_>, view: &SsmView<'_>, id: &SsmSessionId, raiser: &Raise
         _ if raiser.has(Code::LinkForged, id) => (Word::Disagrees, "its record cannot be true"),
         (Some(claimed), Some(linked)) if claimed != linked => (Word::Disagrees, "its record names another Boundary session"),
         _ if raiser.has(Code::LogTampered, id) => (Word::Disagrees, "it saw something else than the log has"),
+        _ if is_contradicted(view) => (Word::Disagrees, "there are two records of this session, and they differ"),
         _ => (Word::Agrees, "the wrapper's record fits"),
     }
+}
+
+/// Whether two records tell of one session, by whoever wrote the second: one wrapper writes one beginning and one end.
+fn is_contradicted(view: &SsmView<'_>) -> bool {
+    view.link_ends.windows(2).any(|pair| pair[0].it != pair[1].it)
+        || view.link_starts.windows(2).any(|pair| pair[0].it != pair[1].it)
 }
