@@ -21,6 +21,7 @@ pub(crate) mod haul;
 mod journals;
 mod links;
 mod log_pages;
+mod lookup;
 mod lost;
 mod objects;
 pub(crate) mod one;

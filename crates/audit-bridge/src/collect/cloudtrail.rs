@@ -1,18 +1,18 @@
-//! CloudTrail: the trail's objects with their digests, or the event history.
+//! CloudTrail: the trail's objects with their digests; the event history is [`lookup`]'s.
 //!
-//! Owns the cursors and windows of both. Objects are never listed by time alone: delivery is late and unordered, so the last days are
+//! Owns the trail's cursor and windows. Objects are never listed by time alone: delivery is late and unordered, so the last days are
 //! listed again, and what was read is known by its key. Only digests prove that nothing is missing.
 
 use super::haul::{Haul, Ledger};
 use super::place::{AwsPlace, CollectError, not_read};
-use super::policies;
+use super::{lookup, policies};
 use crate::settings::{TrailBy, bucket};
 use audit_facts::normalise::Normalised;
-use audit_facts::normalise::cloudtrail::{lookup, object};
+use audit_facts::normalise::cloudtrail::object;
 use audit_facts::normalise::digest::{self, DELIVERY_LAG, DigestFile, ObjectName, PublicKey};
 use audit_facts::{Body, Fact, Grade, Posture, PostureItem, Source};
 use audit_record::sha256_hex;
-use aws_reading::cloudtrail::{LookupAttribute, list_public_keys, lookup_events};
+use aws_reading::cloudtrail::list_public_keys;
 use aws_reading::s3::{Bucket, ListObjects, ObjectFacts};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -22,73 +22,28 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 
-/// The calls that matter; LookupEvents takes one at a time.
-const CALLS: [&str; 7] = [
-    "ExecuteCommand",
-    "StartSession",
-    "TerminateSession",
-    "ResumeSession",
-    "AssumeRole",
-    "AssumeRoleWithWebIdentity",
-    "AssumeRoleWithSAML",
-];
 /// How far back the first round looks.
 const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How late the event history may show an event, generously.
-const OVERLAP: SignedDuration = SignedDuration::from_hours(2);
 /// The largest object, bytes; CloudTrail's are below a few MB.
 const OBJECT_MAX: u64 = 64 << 20;
 /// The largest object unzipped, bytes.
 const UNZIPPED_MAX: u64 = 512 << 20;
 /// Objects that are kept in one commit.
 const AT_ONCE: usize = 25;
-/// The cursors' names.
-const LOOKUP: &str = "lookup";
+/// The cursor's name.
 const TRAIL: &str = "trail";
 
 /// Reads one account and region, by the way that is configured.
 pub(crate) async fn read(place: &AwsPlace<'_>, ledger: &mut Ledger<'_>) -> Result<(), CollectError> {
     match place.source.cloud_trail {
         TrailBy::Off => Ok(()),
-        TrailBy::Lookup => by_lookup(place, ledger).await,
+        TrailBy::Lookup => lookup::read(place, ledger).await,
         TrailBy::Trail => by_trail(place, ledger).await,
     }
 }
 
-async fn by_lookup(place: &AwsPlace<'_>, ledger: &mut Ledger<'_>) -> Result<(), CollectError> {
-    let name = place.place("cloudtrail");
-    let read: Option<Timestamp> =
-        ledger.cursor(Source::CloudTrail, &name, LOOKUP)?.and_then(|it| serde_json::from_value(it).ok());
-    let from = read.map_or(place.now - FIRST_LOOK, |read| read - OVERLAP);
-    for call in CALLS {
-        if let Err(error) = look_up(place, ledger, call, from).await {
-            return not_read(ledger, place.haul(Source::CloudTrail, "cloudtrail"), &place.scope(), read, error);
-        }
-    }
-    let mut haul = place.haul(Source::CloudTrail, "cloudtrail");
-    // What happened within the lag may still be on its way.
-    let lag = SignedDuration::from_secs(place.policy.trail_lag_seconds.max(0));
-    haul.covered(&place.scope(), from, place.now - lag, Grade::BestEffort);
-    haul.cursor(LOOKUP, json!(place.now));
-    ledger.commit(haul)?;
-    Ok(())
-}
-
-async fn look_up(place: &AwsPlace<'_>, ledger: &mut Ledger<'_>, call: &str, from: Timestamp) -> Result<(), CollectError> {
-    let mut pages = place.reader.list(lookup_events(Some((LookupAttribute::EventName, call)), from, place.now));
-    while let Some(page) = pages.next_page().await? {
-        if page.rows > 0 {
-            let mut haul = place.haul(Source::CloudTrail, "cloudtrail");
-            let reading = haul.keep(ledger, &page.page.body, json!(page.page.request))?;
-            take(&mut haul, lookup(&reading, &page.page.body));
-            ledger.commit(haul)?;
-        }
-    }
-    Ok(())
-}
-
 /// Takes events; a session that was started past ECS Exec shows that its role may do so.
-fn take<N>(haul: &mut Haul, read: Normalised<N>) {
+pub(super) fn take<N>(haul: &mut Haul, read: Normalised<N>) {
     let shown: Vec<Fact> = read.facts.iter().filter_map(unlogged).collect();
     haul.take(read);
     for fact in shown {

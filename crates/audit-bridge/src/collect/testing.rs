@@ -3,16 +3,22 @@
 use super::haul::Ledger;
 use audit_facts::{Coverage, Fact, Source};
 use audit_state::State;
+use aws_credential_types::Credentials;
+use aws_identity::Settings;
+use aws_reading::{Endpoints, Reader, ReaderOptions, Service};
 use evidence_bundle::store::MemoryStore;
 use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A request: its first line.
+/// A request: its first line, and its body as JSON.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) line: String,
+    pub(crate) body: Value,
 }
 
 /// Serves answers, each a status and a body; gives the address.
@@ -41,12 +47,23 @@ async fn read(stream: &mut TcpStream) -> Asked {
                 head.lines().find(fits).and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
             };
             if body.len() >= header("content-length").map_or(0, |length| length.parse().unwrap()) {
-                return Asked { line: head.lines().next().unwrap_or_default().to_owned() };
+                let line = head.lines().next().unwrap_or_default().to_owned();
+                return Asked { line, body: serde_json::from_str(body).unwrap_or_default() };
             }
         }
         let length = stream.read(&mut chunk).await.unwrap();
         bytes.extend_from_slice(&chunk[..length]);
     }
+}
+
+/// A reader of AWS at a server.
+pub(crate) async fn aws(url: &str) -> Reader {
+    let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
+    let settings = Settings { region: Some("us-east-2".to_owned()), credentials: Some(credentials), ..Settings::default() };
+    let configured = Service::ALL.into_iter().map(|service| (service, url.to_owned())).collect();
+    let endpoints = Some(Endpoints { configured, ..Endpoints::default() });
+    let options = ReaderOptions { endpoints, rates: BTreeMap::new(), ..ReaderOptions::default() };
+    Reader::new(&aws_identity::load(&settings).await.unwrap(), options).unwrap()
 }
 
 /// A state and an evidence store of its own.
