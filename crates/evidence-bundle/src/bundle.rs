@@ -8,14 +8,15 @@
 mod tests;
 
 use crate::anchor::{self, Anchor, AnchorFile, Statement};
+use crate::archive::{self, ArchiveError};
 use crate::durable::{beside, create_new, rename_new, sync_folder, sync_parent};
-use crate::hash::{Sha256, copy_hashed};
+use crate::hash::{HashingWriter, Sha256, copy};
 use crate::keys::{Purpose, SigningKey};
 use crate::manifest::{About, FileEntry, Manifest, Unknown};
 use crate::names::{ANCHOR, ANCHOR_SIGNATURE, MANIFEST, MANIFEST_SIGNATURE, NameError, Names, folders};
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,9 @@ pub enum BundleError {
     /// Something is there already.
     #[error("failed to make the bundle `{}`: the path exists, and nothing is overwritten", .0.display())]
     Exists(PathBuf),
+    /// The folder that it would be in is not there.
+    #[error("failed to make the bundle `{}`: the folder that it goes into is not there; make it first, or give another path", .0.display())]
+    NoFolder(PathBuf),
     /// The folder beside it, or its place, cannot be used.
     #[error("failed to write the bundle at `{}`", .0.display())]
     Place(PathBuf, #[source] io::Error),
@@ -89,7 +93,10 @@ impl Writer {
             return Err(BundleError::Exists(path.to_owned()));
         }
         let part = beside(path).and_then(|part| DirBuilder::new().mode(FOLDER_MODE).create(&part).map(|()| part));
-        let part = part.map_err(|e| BundleError::Place(path.to_owned(), e))?;
+        let part = part.map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => BundleError::NoFolder(path.to_owned()),
+            _ => BundleError::Place(path.to_owned(), e),
+        })?;
         let staged = Staged { path: path.to_owned(), part, published: false };
         Ok(Self { staged, names: Names::default(), files: Vec::new(), failed: None })
     }
@@ -100,6 +107,18 @@ impl Writer {
     /// [`BundleError`] when the name is not allowed, or the content cannot be read or written; after the latter the bundle cannot
     /// be sealed.
     pub fn add(&mut self, spec: FileSpec<'_>, content: impl Read) -> Result<Sha256, BundleError> {
+        self.add_with(spec, |to| copy(content, to))
+    }
+
+    /// Adds a file whose content is written by the caller, who may encrypt it on its way; returns the hash of what was written.
+    ///
+    /// # Errors
+    /// As of [`Writer::add`].
+    pub fn add_with(
+        &mut self,
+        spec: FileSpec<'_>,
+        content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<Sha256, BundleError> {
         let path = spec.path.to_owned();
         self.names.take(&path).map_err(|source| BundleError::Name { path: path.clone(), source })?;
         let written = self.staged.write(&path, content);
@@ -153,10 +172,27 @@ impl Sealed {
     /// # Errors
     /// [`BundleError`] when it cannot be encoded, written or renamed.
     pub fn publish_anchored(self, anchors: Vec<Anchor>, key: &SigningKey) -> Result<Manifest, BundleError> {
+        self.anchored(anchors, key)?.publish()
+    }
+
+    /// Writes down where the statement was put, once.
+    ///
+    /// # Errors
+    /// [`BundleError`] when it cannot be encoded or written.
+    pub fn anchored(self, anchors: Vec<Anchor>, key: &SigningKey) -> Result<Self, BundleError> {
         let file = AnchorFile { format_version: anchor::FORMAT_VERSION, statement: self.statement.clone(), anchors };
         let bytes = file.to_bytes().map_err(BundleError::Encode)?;
         self.write_signed((ANCHOR, ANCHOR_SIGNATURE), &bytes, key, Purpose::Anchor)?;
-        self.publish()
+        Ok(self)
+    }
+
+    /// Gives the bundle its name as an archive, one file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] when it cannot be written, or when something has its name by now.
+    pub fn publish_archive(self) -> Result<Manifest, ArchiveError> {
+        archive::write(&self.staged.part, &self.staged.path)?;
+        Ok(self.manifest)
     }
 
     /// Syncs the bundle and gives it its name.
@@ -172,7 +208,7 @@ impl Sealed {
     fn write_signed(&self, names: (&str, &str), bytes: &[u8], key: &SigningKey, purpose: Purpose) -> Result<(), BundleError> {
         let line = key.sign(purpose, bytes).line();
         for (name, content) in [(names.0, bytes), (names.1, line.as_bytes())] {
-            let written = self.staged.write(name, content);
+            let written = self.staged.write(name, |to| to.write_all(content));
             written.map_err(|source| BundleError::File { path: name.to_owned(), source })?;
         }
         Ok(())
@@ -188,16 +224,17 @@ struct Staged {
 }
 
 impl Staged {
-    fn write(&self, path: &str, content: impl Read) -> io::Result<(Sha256, u64)> {
+    fn write(&self, path: &str, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<(Sha256, u64)> {
         let to = self.part.join(path);
         if let Some(folder) = to.parent() {
             DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder)?;
         }
-        let mut file = create_new(&to, FILE_MODE)?;
-        let copied = copy_hashed(content, &mut file)?;
-        file.flush()?;
+        let mut hashing = HashingWriter::new(create_new(&to, FILE_MODE)?);
+        content(&mut hashing)?;
+        hashing.flush()?;
+        let (file, written) = hashing.finish();
         file.sync_all()?;
-        Ok(copied)
+        Ok(written)
     }
 
     fn publish<'a>(&mut self, folders: impl IntoIterator<Item = &'a str>) -> Result<(), BundleError> {

@@ -118,13 +118,50 @@ impl<R: Read> Read for HashingReader<R> {
     }
 }
 
+/// Hashes and counts what is written through it.
+pub(crate) struct HashingWriter<W> {
+    inner: W,
+    context: Context,
+    bytes: u64,
+}
+
+impl<W: Write> HashingWriter<W> {
+    pub(crate) fn new(inner: W) -> Self {
+        Self { inner, context: Context::new(&SHA256), bytes: 0 }
+    }
+
+    /// The writer beneath, and what was written so far: its hash and its length in bytes.
+    pub(crate) fn finish(self) -> (W, (Sha256, u64)) {
+        (self.inner, (Sha256::from_digest(self.context.finish().as_ref()), self.bytes))
+    }
+}
+
+impl<W: Write> Write for HashingWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.context.update(&bytes[..count]);
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 /// Copies to the end in bounded memory; returns the content's hash and its length in bytes.
 pub(crate) fn copy_hashed(from: impl Read, to: &mut dyn Write) -> io::Result<(Sha256, u64)> {
     let mut from = HashingReader::new(from);
+    copy(&mut from, to)?;
+    Ok(from.finish())
+}
+
+/// Copies to the end in bounded memory.
+pub(crate) fn copy(mut from: impl Read, to: &mut dyn Write) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK];
     loop {
         match from.read(&mut chunk) {
-            Ok(0) => return Ok(from.finish()),
+            Ok(0) => return Ok(()),
             Ok(count) => to.write_all(&chunk[..count])?,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),

@@ -142,3 +142,47 @@ fn an_archive_opens_with_plain_tar() {
     assert!(ran.status.success() && ran.stderr.is_empty(), "{}", String::from_utf8_lossy(&ran.stderr));
     assert_eq!(relative(&out), relative(&bundle));
 }
+
+#[test]
+fn a_bundle_in_a_folder_that_is_not_there_says_so_and_makes_none() {
+    let bench = Bench::new();
+    let path = bench.path("nowhere/b");
+    assert!(matches!(Writer::begin(&path), Err(BundleError::NoFolder(named)) if named == path));
+    assert!(!bench.path("nowhere").exists());
+}
+
+#[test]
+fn what_a_caller_writes_is_hashed_as_it_lies_there() {
+    let bench = Bench::new();
+    let path = bench.path("b");
+    let mut writer = bench.filled(&path);
+    let spec = FileSpec { path: "sealed/s.log.age", what: "x", media_type: "x" };
+    let sha256 = writer.add_with(spec, |to| to.write_all(b"one").and_then(|()| to.write_all(b"two"))).unwrap();
+    assert_eq!(sha256, Sha256::of(b"onetwo"));
+    let manifest = writer.seal(bench.about(), &bench.key).unwrap().publish().unwrap();
+    let entry = manifest.files.iter().find(|file| file.path == "sealed/s.log.age").unwrap();
+    assert_eq!((entry.bytes, entry.sha256), (6, sha256));
+    assert!(crate::verify(&path, bench.key.public(), &crate::Options::default()).holds());
+    let mut writer = Writer::begin(&bench.path("c")).unwrap();
+    let error = writer.add_with(spec, |_| Err(io::Error::other("no key"))).unwrap_err();
+    assert_eq!(error.to_string(), "failed to add `sealed/s.log.age`");
+    assert!(matches!(writer.seal(bench.about(), &bench.key), Err(BundleError::NotWhole(_))));
+}
+
+#[test]
+fn a_bundle_is_published_as_an_archive_and_nothing_beside() {
+    let bench = Bench::new();
+    let path = bench.path("b.tar");
+    let second = bench.other_key("second");
+    let sealed = bench.sealed(&path);
+    let countersigned = sealed.statement().countersign(&second);
+    let late = bench.sealed(&path);
+    sealed.anchored(vec![countersigned], &bench.key).unwrap().publish_archive().unwrap();
+    let options =
+        crate::Options { anchor_keys: vec![second.public().clone()], require_anchor: true, ..crate::Options::default() };
+    assert!(crate::verify(&path, bench.key.public(), &options).holds());
+    let before = fs::read(&path).unwrap();
+    assert!(matches!(late.publish_archive(), Err(ArchiveError::Exists(_))), "made meanwhile");
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(parts(&bench), 0);
+}
