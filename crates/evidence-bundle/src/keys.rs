@@ -4,7 +4,7 @@
 //! bytes, so that none passes for another. The private key is never printed and leaves its file only into memory that is
 //! cleared after use.
 
-use crate::durable::{sync_parent, write_new};
+use crate::durable::write_new;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -57,8 +57,14 @@ pub enum KeyError {
     /// The system makes no key.
     #[error("failed to draw a new Ed25519 key")]
     Generate,
-    /// The key file cannot be written; an existing one is never overwritten.
-    #[error("failed to write the key file `{}`: an existing file is never overwritten", .0.display())]
+    /// Something has the key file's name.
+    #[error("failed to make the key file `{}`: the path exists, and nothing is overwritten; give another name", .0.display())]
+    Exists(PathBuf),
+    /// The folder of the key file is not there.
+    #[error("failed to make the key file `{}`: its folder is not there; make it first, or give another path", .0.display())]
+    NoFolder(PathBuf),
+    /// The key file cannot be written.
+    #[error("failed to write the key file `{}`", .0.display())]
     Write(PathBuf, #[source] io::Error),
     /// The key file cannot be read.
     #[error("failed to read the key file `{}`", .0.display())]
@@ -72,8 +78,17 @@ pub enum KeyError {
         mode: u32,
     },
     /// The file holds no Ed25519 key.
-    #[error("failed to use `{}`: it holds no Ed25519 key in PKCS#8 v2 form", .0.display())]
+    #[error("failed to use `{}`: it holds no Ed25519 key in PKCS#8 v2 form; `audit-bridge keygen` makes one", .0.display())]
     NotAKey(PathBuf),
+    /// A public key was given to sign with.
+    #[error("failed to sign with `{}`: that is a public key; give the private key, the file without .pub", .0.display())]
+    IsPublic(PathBuf),
+    /// A private key was given to check with.
+    #[error("refused to check with `{}`: that is a private key; give its .pub, and hand out nothing else", .0.display())]
+    IsPrivate(PathBuf),
+    /// The file holds no public key.
+    #[error("failed to use `{}`: it holds no public key; give the .pub file of the key that signed", .0.display())]
+    NoPublicKeyIn(PathBuf),
     /// The text is no public key.
     #[error(
         "failed to read the public key: its line is `audit-bridge-ed25519 <base64> <key id>`, and the key id must be the key's own"
@@ -137,10 +152,12 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError`] when it cannot be read or holds no key.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        let mut text = String::new();
-        let read = File::open(path).and_then(|file| file.take(KEY_FILE_MAX).read_to_string(&mut text));
-        read.map_err(|e| KeyError::Read(path.to_owned(), e))?;
-        text.parse()
+        // It may be a private key that somebody took for the public one.
+        let bytes = File::open(path).and_then(key_bytes).map_err(|e| KeyError::Read(path.to_owned(), e))?;
+        if Ed25519KeyPair::from_pkcs8(&bytes).is_ok() || is_private_pem(&bytes) {
+            return Err(KeyError::IsPrivate(path.to_owned()));
+        }
+        public_key_in(&bytes).ok_or_else(|| KeyError::NoPublicKeyIn(path.to_owned()))
     }
 
     /// The key's name.
@@ -187,13 +204,16 @@ impl SigningKey {
     pub fn create(path: &Path) -> Result<Self, KeyError> {
         let public_path = public_path(path);
         if fs::symlink_metadata(&public_path).is_ok() {
-            return Err(KeyError::Write(public_path, io::ErrorKind::AlreadyExists.into()));
+            return Err(KeyError::Exists(public_path));
         }
         let key = Self::new(Ed25519KeyPair::generate().map_err(|_| KeyError::Generate)?)?;
         let private = key.pair.to_pkcs8().map_err(|_| KeyError::Generate)?;
-        write_new(path, private.as_ref(), 0o600).map_err(|e| KeyError::Write(path.to_owned(), e))?;
-        write_new(&public_path, format!("{}\n", key.public).as_bytes(), 0o644).map_err(|e| KeyError::Write(public_path, e))?;
-        sync_parent(path).map_err(|e| KeyError::Write(path.to_owned(), e))?;
+        write_new(path, private.as_ref(), 0o600).map_err(|e| unwritten(path, e))?;
+        if let Err(e) = write_new(&public_path, format!("{}\n", key.public).as_bytes(), 0o644) {
+            // It was made just above, and nobody has its public half.
+            let _removed = fs::remove_file(path);
+            return Err(unwritten(&public_path, e));
+        }
         Ok(key)
     }
 
@@ -205,12 +225,13 @@ impl SigningKey {
         let read = |e| KeyError::Read(path.to_owned(), e);
         let file = File::open(path).map_err(read)?;
         let mode = file.metadata().map_err(read)?.mode() & 0o7777;
+        let private = key_bytes(file).map_err(read)?;
+        if public_key_in(&private).is_some() {
+            return Err(KeyError::IsPublic(path.to_owned()));
+        }
         if mode & 0o077 != 0 {
             return Err(KeyError::Exposed { path: path.to_owned(), mode });
         }
-        // All at once, so that no growing buffer leaves copies behind.
-        let mut private = Zeroizing::new(Vec::with_capacity(usize::try_from(KEY_FILE_MAX).unwrap_or(usize::MAX)));
-        file.take(KEY_FILE_MAX).read_to_end(&mut private).map_err(read)?;
         let pair = Ed25519KeyPair::from_pkcs8(&private).map_err(|_| KeyError::NotAKey(path.to_owned()))?;
         Self::new(pair)
     }
@@ -229,6 +250,31 @@ impl SigningKey {
         let mut signature = [0; 64];
         signature.copy_from_slice(self.pair.sign(&purpose.before(bytes)).as_ref());
         Signature { key_id: self.public.id.clone(), bytes: signature }
+    }
+}
+
+/// Reads a key's file into memory that is cleared after use.
+fn key_bytes(file: File) -> io::Result<Zeroizing<Vec<u8>>> {
+    // All at once, so that no growing buffer leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(KEY_FILE_MAX).unwrap_or(usize::MAX)));
+    file.take(KEY_FILE_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn public_key_in(bytes: &[u8]) -> Option<PublicKey> {
+    str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+/// Whether another program's private key is there, in the text form that most of them write.
+fn is_private_pem(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"-----BEGIN ") && bytes.windows(11).any(|window| window == b"PRIVATE KEY")
+}
+
+fn unwritten(path: &Path, error: io::Error) -> KeyError {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => KeyError::Exists(path.to_owned()),
+        io::ErrorKind::NotFound => KeyError::NoFolder(path.to_owned()),
+        _ => KeyError::Write(path.to_owned(), error),
     }
 }
 
@@ -295,9 +341,9 @@ mod tests {
     fn neither_half_is_overwritten() {
         let (_folder, path, _key) = made();
         let before = fs::read(&path).unwrap();
-        assert!(matches!(SigningKey::create(&path), Err(KeyError::Write(taken, _)) if taken == public_path(&path)));
+        assert!(matches!(SigningKey::create(&path), Err(KeyError::Exists(taken)) if taken == public_path(&path)));
         fs::remove_file(public_path(&path)).unwrap();
-        assert!(matches!(SigningKey::create(&path), Err(KeyError::Write(taken, _)) if taken == path));
+        assert!(matches!(SigningKey::create(&path), Err(KeyError::Exists(taken)) if taken == path));
         assert_eq!(fs::read(&path).unwrap(), before);
         assert!(!public_path(&path).exists());
     }
@@ -319,6 +365,36 @@ mod tests {
         let cut = folder.path().join("cut");
         write_new(&cut, &whole[..whole.len() - 1], 0o600).unwrap();
         assert!(matches!(SigningKey::load(&cut), Err(KeyError::NotAKey(_))));
+    }
+
+    #[test]
+    fn a_key_for_the_other_end_is_told_from_a_broken_one() {
+        let (folder, path, _key) = made();
+        let other = folder.path().join("other");
+        assert!(matches!(PublicKey::load(&path), Err(KeyError::IsPrivate(named)) if named == path));
+        let public = public_path(&path);
+        assert!(
+            matches!(SigningKey::load(&public), Err(KeyError::IsPublic(named)) if named == public),
+            "though others can read it"
+        );
+        fs::write(&other, "-----BEGIN OPENSSH PRIVATE KEY-----\nAA\n").unwrap();
+        assert!(matches!(PublicKey::load(&other), Err(KeyError::IsPrivate(_))));
+        for content in [&b"ssh-ed25519 AAAA"[..], b"", b"\xff\xfe"] {
+            fs::write(&other, content).unwrap();
+            assert!(matches!(PublicKey::load(&other), Err(KeyError::NoPublicKeyIn(named)) if named == other));
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_made_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let nowhere = folder.path().join("nowhere/key");
+        assert!(matches!(SigningKey::create(&nowhere), Err(KeyError::NoFolder(named)) if named == nowhere));
+        // The longest name that a file may have: the public half's is too long.
+        let longest = folder.path().join("k".repeat(255 - ".part".len() - 18));
+        let error = SigningKey::create(&longest).err().expect("no room for .pub");
+        assert!(matches!(&error, KeyError::Write(named, _) if *named == public_path(&longest)), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]
