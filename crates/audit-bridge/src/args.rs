@@ -88,7 +88,7 @@ pub enum Word {
         /// The public key's file
         #[arg(long, env = "AUDIT_BRIDGE_PUBLIC_KEY", value_name = "FILE")]
         key: PathBuf,
-        /// The public key of whoever countersigns: without it a countersignature is only claimed
+        /// The public key of whoever countersigns: the bundle must have their word then; without it a countersignature is only claimed
         #[arg(long, env = "AUDIT_BRIDGE_ANCHOR_PUBLIC_KEY", value_name = "FILE")]
         anchor_key: Option<PathBuf>,
     },

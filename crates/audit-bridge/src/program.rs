@@ -217,10 +217,17 @@ fn verify(bundle: &Path, key: &Path, anchor_key: Option<&Path>) -> u8 {
         Ok(keys) => keys,
         Err(error) => return failed(&error),
     };
+    if anchor_key.as_ref() == Some(&key) {
+        tell("--anchor-key is the same key as --key; an anchor is a second party's word, so give that party's public key");
+        return shared::USAGE;
+    }
+    if let Err(error) = evidence_bundle::look_at(bundle) {
+        return failed(&error);
+    }
     let require_anchor = anchor_key.is_some();
     let anchor_keys = anchor_key.into_iter().collect();
     let options = evidence_bundle::Options { anchor_keys, require_anchor, ..evidence_bundle::Options::default() };
     let report = evidence_bundle::verify(bundle, &key, &options);
-    print(&format!("{report}\n"));
+    print(&report.to_string());
     if report.holds() { shared::OK } else { exit::FAILED }
 }

@@ -31,4 +31,4 @@ pub use bundle::{BundleError, Sealed, Writer};
 pub use hash::Sha256;
 pub use keys::{KeyError, KeyId, PublicKey, SigningKey};
 pub use manifest::{About, FileEntry, Manifest};
-pub use verify::{Anchorage, Options, Problem, Report, verify};
+pub use verify::{Anchorage, NoBundle, Options, Problem, Report, look_at, verify};

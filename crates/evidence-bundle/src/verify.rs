@@ -5,6 +5,7 @@
 //! A bundle that holds is as its maker signed it; that its maker did not sign two takes an anchor.
 
 mod anchors;
+mod candidate;
 mod files;
 mod folder;
 mod place;
@@ -14,6 +15,7 @@ mod tar;
 #[cfg(test)]
 mod tests;
 
+pub use candidate::{NoBundle, look_at};
 pub(crate) use folder::Folder;
 pub use problem::{Fault, Problem};
 pub use report::{Anchorage, Report};
@@ -55,7 +57,8 @@ impl Default for Limits {
 pub struct Options {
     /// Second keys whose countersignatures count.
     pub anchor_keys: Vec<PublicKey>,
-    /// Whether a bundle without any anchor is a problem. An anchor that is only claimed is none of this check's business.
+    /// Whether a bundle without an anchor is a problem: with [`Options::anchor_keys`] one of them must have countersigned, and
+    /// nothing else will do; without any, an anchor that is only claimed is enough.
     pub require_anchor: bool,
     /// How much is taken in.
     pub limits: Limits,

@@ -13,13 +13,32 @@ use crate::names::{ANCHOR, ANCHOR_SIGNATURE};
 
 impl Check<'_> {
     pub(super) fn anchorage(&mut self, place: &Place, statement: &Statement) -> Anchorage {
-        if !Self::has_anchor(place) {
-            return self.unanchored();
+        let anchorage = self.found(place, statement);
+        if self.options.require_anchor && !self.suffices(&anchorage) {
+            let bundle = self.bundle.clone();
+            let keys: Vec<_> = self.options.anchor_keys.iter().map(|key| key.id().clone()).collect();
+            self.problems.add(&bundle, if keys.is_empty() { Fault::NoAnchor } else { Fault::NotCountersigned(keys) });
         }
-        let Some(file) = self.anchor_file(place) else { return self.unanchored() };
+        anchorage
+    }
+
+    /// Whether that is the anchor which was asked for: who gives keys wants the word of one of them.
+    fn suffices(&self, anchorage: &Anchorage) -> bool {
+        match anchorage {
+            Anchorage::Unanchored => false,
+            Anchorage::Claimed(_) => self.options.anchor_keys.is_empty(),
+            Anchorage::Anchored { .. } => true,
+        }
+    }
+
+    fn found(&mut self, place: &Place, statement: &Statement) -> Anchorage {
+        if !Self::has_anchor(place) {
+            return Anchorage::Unanchored;
+        }
+        let Some(file) = self.anchor_file(place) else { return Anchorage::Unanchored };
         if file.statement != *statement {
             self.problems.add(ANCHOR, Fault::OtherAnchor);
-            return self.unanchored();
+            return Anchorage::Unanchored;
         }
         let (mut by, mut claimed) = (Vec::new(), Vec::new());
         for anchor in file.anchors {
@@ -33,7 +52,7 @@ impl Check<'_> {
             }
         }
         match (by.is_empty(), claimed.is_empty()) {
-            (true, true) => self.unanchored(),
+            (true, true) => Anchorage::Unanchored,
             (true, false) => Anchorage::Claimed(claimed),
             (false, _) => Anchorage::Anchored { by, claimed },
         }
@@ -67,13 +86,5 @@ impl Check<'_> {
             self.problems.add(ANCHOR, Fault::BadCountersignature(key_id.clone()));
         }
         countersigned
-    }
-
-    fn unanchored(&mut self) -> Anchorage {
-        if self.options.require_anchor {
-            let bundle = self.bundle.clone();
-            self.problems.add(&bundle, Fault::NoAnchor);
-        }
-        Anchorage::Unanchored
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::hash::Sha256;
 use crate::keys::KeyId;
-use crate::names::NameError;
+use crate::names::{ANCHOR, ANCHOR_SIGNATURE, NameError};
 use audit_record::chain::ChainError;
 use std::fmt;
 
@@ -138,6 +138,29 @@ pub enum Fault {
     /// An anchor was asked for.
     #[error("has no anchor, and one was asked for")]
     NoAnchor,
+    /// None of the given keys countersigned.
+    #[error("has no countersignature by the given anchor key {}", listed(.0))]
+    NotCountersigned(Vec<KeyId>),
+}
+
+impl Problem {
+    /// Whether it is about the anchor alone, so that the files may be as signed all the same.
+    pub(super) fn is_anchors(&self) -> bool {
+        match &self.fault {
+            Fault::OtherAnchor
+            | Fault::BadCountersignature(_)
+            | Fault::OwnCountersignature
+            | Fault::NoAnchor
+            | Fault::NotCountersigned(_) => true,
+            Fault::Missing
+            | Fault::BadSignature
+            | Fault::NotASignature
+            | Fault::UnknownKey(_)
+            | Fault::NewerFormat(_)
+            | Fault::Malformed(_) => [ANCHOR, ANCHOR_SIGNATURE].contains(&self.file.as_str()),
+            _ => false,
+        }
+    }
 }
 
 impl Fault {
@@ -172,9 +195,16 @@ impl Fault {
                 "treat the bundle as unanchored, and ask the maker where its root was put"
             }
             Self::OwnCountersignature => "have it countersigned by a key that the maker does not hold",
+            Self::NotCountersigned(_) => {
+                "compare the key id with that of whoever countersigns; if it is theirs, they did not sign this bundle: ask them and the maker why"
+            }
             Self::NoAnchor => "ask the maker to anchor the bundle: without, its maker could have made it anew at any time",
         }
     }
+}
+
+fn listed(keys: &[KeyId]) -> String {
+    keys.iter().map(KeyId::to_string).collect::<Vec<_>>().join(" or ")
 }
 
 /// The problems found so far, in bounded memory.

@@ -79,5 +79,5 @@ fn every_problem_says_what_to_do() {
     std::fs::remove_file(bundle.join("report.html")).unwrap();
     let text = check(&bench, &bundle).to_string();
     assert!(text.contains("`report.html` is missing; do not rely on"), "{text}");
-    assert!(text.starts_with("the bundle is NOT as"), "{text}");
+    assert!(text.starts_with("DOES NOT HOLD: 3 of 4 files"), "{text}");
 }

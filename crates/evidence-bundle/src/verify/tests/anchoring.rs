@@ -79,7 +79,8 @@ fn a_countersignature_that_proves_nothing_is_named() {
     sealed.publish_anchored(vec![borrowed], &bench.key).unwrap();
     let report = verify(&bench.path("false"), bench.key.public(), &with_key(second.public()));
     let fault = Fault::BadCountersignature(second.public().id().clone());
-    assert_eq!(faults(&report), [("anchor.json", &fault), ("false", &Fault::NoAnchor)]);
+    let asked = Fault::NotCountersigned(vec![second.public().id().clone()]);
+    assert_eq!(faults(&report), [("anchor.json", &fault), ("false", &asked)]);
 }
 
 #[test]
@@ -93,4 +94,70 @@ fn a_newer_anchor_is_refused_clearly() {
     std::fs::write(path.join(ANCHOR), &bytes).unwrap();
     std::fs::write(path.join(ANCHOR_SIGNATURE), bench.key.sign(Purpose::Anchor, &bytes).line()).unwrap();
     assert_eq!(faults(&check(&bench, &path)), [("anchor.json", &Fault::NewerFormat(2))]);
+}
+
+#[test]
+fn who_gives_an_anchor_key_wants_that_keys_word_and_no_other() {
+    let bench = Bench::new();
+    let (second, third) = (bench.other_key("second"), bench.other_key("third"));
+    let sealed = bench.sealed(&bench.path("b"));
+    let countersigned = sealed.statement().countersign(&second);
+    sealed.publish_anchored(vec![countersigned, lock()], &bench.key).unwrap();
+    bench.bundle("bare");
+    let fault = Fault::NotCountersigned(vec![third.public().id().clone()]);
+    for name in ["b", "bare"] {
+        let report = verify(&bench.path(name), bench.key.public(), &with_key(third.public()));
+        assert_eq!(faults(&report), [(name, &fault)], "{report}");
+        assert!(!report.holds());
+        let text = report.to_string();
+        assert!(text.starts_with("ANCHOR NOT PROVED: 4 of 4 files ("), "{text}");
+        assert!(text.contains(&format!("no countersignature by the given anchor key {}", third.public().id())), "{text}");
+    }
+    let both = Options {
+        anchor_keys: vec![third.public().clone(), second.public().clone()],
+        require_anchor: true,
+        ..Options::default()
+    };
+    assert!(verify(&bench.path("b"), bench.key.public(), &both).holds(), "one of them is enough");
+}
+
+#[test]
+fn the_first_sentence_says_what_is_proved_and_the_second_what_to_do() {
+    let bench = Bench::new();
+    let second = bench.other_key("second");
+    let path = bench.path("b");
+    let sealed = bench.sealed(&path);
+    let countersigned = sealed.statement().countersign(&second);
+    sealed.publish_anchored(vec![countersigned], &bench.key).unwrap();
+    let (key, other) = (bench.key.public().id().to_string(), second.public().id().to_string());
+    let lines = |options: &Options| {
+        let text = verify(&path, bench.key.public(), options).to_string();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let bytes = check(&bench, &path).bytes_checked;
+    let whole = format!("4 of 4 files ({bytes} bytes) are as the key {key} signed them");
+    let anchored = lines(&with_key(second.public()));
+    assert_eq!(anchored[0], format!("HOLDS, ANCHORED: {whole}, and just this bundle is countersigned by the key {other}"));
+    assert!(anchored[1].starts_with("To do: nothing, if each public key came"), "{anchored:?}");
+    let claimed = lines(&Options::default());
+    assert!(claimed[0].starts_with(&format!("HOLDS, anchor NOT CHECKED: {whole};")), "{claimed:?}");
+    assert_eq!(claimed[1], format!("To do: check the claim yourself; give the public key {other} to check its countersignature"));
+    std::fs::remove_file(path.join(ANCHOR_SIGNATURE)).unwrap();
+    let halved = lines(&Options::default());
+    assert!(halved[0].starts_with(&format!("ANCHOR NOT PROVED: {whole},")), "{halved:?}");
+    std::fs::remove_file(path.join(ANCHOR)).unwrap();
+    let bare = lines(&Options::default());
+    assert!(bare[0].starts_with(&format!("HOLDS, UNANCHORED: {whole};")), "{bare:?}");
+    assert!(bare[1].starts_with("To do: if that matters, compare the SHA-256"), "{bare:?}");
+    std::fs::write(path.join("more.txt"), "").unwrap();
+    let more = lines(&Options::default());
+    assert_eq!(more[0], format!("DOES NOT HOLD: {whole}, and 1 thing is wrong"));
+    assert!(more[1].starts_with("To do: keep this copy"), "{more:?}");
+    std::fs::write(path.join("report.html"), "").unwrap();
+    let changed = lines(&Options::default());
+    assert!(changed[0].starts_with("DOES NOT HOLD: 3 of 4 files ("), "{changed:?}");
+    assert!(changed[0].ends_with(", and 2 things are wrong"), "{changed:?}");
+    std::fs::write(path.join(MANIFEST_SIGNATURE), "x").unwrap();
+    let unproved = lines(&Options::default());
+    assert!(unproved[0].starts_with("NOT PROVED: no signature by the given key holds"), "{unproved:?}");
 }
