@@ -266,6 +266,9 @@ pub struct ReportArgs {
     /// Leave the redacted text of the sessions out
     #[arg(long, env = "AUDIT_BRIDGE_NO_TRANSCRIPTS")]
     pub no_transcripts: bool,
+    /// Put each session's log in as it was, encrypted to the age recipients in this file, one a line
+    #[arg(long, env = "AUDIT_BRIDGE_SEAL_TO", value_name = "FILE")]
+    pub seal_to: Option<PathBuf>,
 }
 
 /// What the canary must have left.

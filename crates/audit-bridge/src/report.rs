@@ -1,37 +1,49 @@
 //! `report`: a signed bundle of what is known of a period.
 //!
-//! Owns which files the bundle has. The same state gives the same files; only the time of making differs.
+//! Owns which files the bundle has. The same state gives the same files; the time of making differs, and sealed files, which have
+//! chance in them.
+
+mod given;
+mod transcripts;
 
 use crate::args::ReportArgs;
 use crate::look::{Period, graded};
 use crate::program::{open_reader, print, tell};
 use crate::settings::Settings;
-use crate::{daemon, exit, replay};
-use anyhow::Context as _;
+use crate::{daemon, exit};
+use audit_facts::{Coverage, Grade};
 use audit_record::sha256_hex;
 use audit_report::{
     Moment, Overall, ReportInput, SessionPart, TranscriptText, coverage_json, finding_json, report, rows, session_json, tables,
     timeline,
 };
-use audit_state::{AccountFilter, FindingFilter, Reader};
+use audit_state::{AccountFilter, FindingFilter, Heads, Reader};
 use correlation::{Account, Finding};
 use evidence_bundle::bundle::FileSpec;
 use evidence_bundle::manifest::{About, Period as Span, Previous, Redaction, Tool};
-use evidence_bundle::{SigningKey, Writer, archive, names};
+use evidence_bundle::{BundleError, Sealed, Writer};
+use given::Given;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::Path;
+use transcripts::{LeftOut, Transcripts};
 
 /// The version of the rules by which secrets are found.
 const RULES: &str = "1";
 
 /// Writes the bundle.
 pub(crate) fn write(settings: &Settings, args: &ReportArgs) -> u8 {
-    match tried(settings, args) {
-        Ok(grade) => {
+    let given = match Given::read(args) {
+        Ok(given) => given,
+        Err(refused) => {
+            tell(&format!("{:#}", refused.error));
+            return refused.code;
+        }
+    };
+    match tried(settings, args, &given) {
+        Ok(is_complete) => {
             let code = daemon::findings_code(settings);
-            if grade == audit_facts::Grade::None { exit::INCOMPLETE } else { code }
+            if is_complete { code } else { exit::INCOMPLETE }
         }
         Err(error) => {
             tell(&format!("{error:#}"));
@@ -40,42 +52,36 @@ pub(crate) fn write(settings: &Settings, args: &ReportArgs) -> u8 {
     }
 }
 
-/// Everything that goes into the bundle.
+/// What the bundle's tables and its page are made of.
 struct Material {
     period: Period,
     made_at: Timestamp,
     overall: Overall,
-    windows: Vec<audit_facts::Coverage>,
-    parts: Vec<Part>,
+    windows: Vec<Coverage>,
+    accounts: Vec<Account>,
+    /// In the order of the accounts.
+    shown: Vec<(Vec<Moment>, Option<TranscriptText>)>,
     findings: Vec<Finding>,
     counts: BTreeMap<String, u64>,
+    left_out: Vec<LeftOut>,
 }
 
-/// What the bundle says of one session.
-struct Part {
-    account: Account,
-    moments: Vec<Moment>,
-    text: Option<TranscriptText>,
-}
-
-fn tried(settings: &Settings, args: &ReportArgs) -> anyhow::Result<audit_facts::Grade> {
-    let key = SigningKey::load(&args.key)?;
-    let anchor = args.anchor_key.as_deref().map(SigningKey::load).transpose()?;
+/// Writes all, and says whether it is complete.
+fn tried(settings: &Settings, args: &ReportArgs, given: &Given) -> anyhow::Result<bool> {
     let reader = open_reader(settings)?;
     let heads = reader.verify()?;
-    let made_at = Timestamp::now();
-    let material = gather(settings, &reader, args, made_at)?;
-    let is_archive = args.out.extension().is_some_and(|extension| extension == "tar");
-    if is_archive && args.out.symlink_metadata().is_ok() {
-        return Err(archive::ArchiveError::Exists(args.out.clone()).into());
-    }
-    let folder = if is_archive { args.out.with_extension("bundle") } else { args.out.clone() };
-    let mut writer = Writer::begin(&folder)?;
-    for (path, what, media_type, content) in files(settings, &material) {
-        writer.add(FileSpec { path: &path, what, media_type }, content.as_bytes())?;
-    }
-    let about = About {
-        created: made_at,
+    let mut writer = Writer::begin(&args.out)?;
+    let material = gather(settings, &reader, args, given, &mut writer)?;
+    add_files(settings, &material, &mut writer)?;
+    let sealed = writer.seal(about(settings, &material, &heads)?, &given.key)?;
+    publish(sealed, args, given)?;
+    print(&format!("{}\n{}\n", args.out.display(), material.overall.sentence));
+    Ok(material.overall.grade != Grade::None && material.left_out.is_empty())
+}
+
+fn about(settings: &Settings, material: &Material, heads: &Heads) -> anyhow::Result<About> {
+    Ok(About {
+        created: material.made_at,
         period: Span { from: material.period.from, to: material.period.to },
         tool: Tool { name: "audit-bridge".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
         config_sha256: sha256_hex(json!(settings.shown).to_string().as_bytes()).parse()?,
@@ -83,121 +89,87 @@ fn tried(settings: &Settings, args: &ReportArgs) -> anyhow::Result<audit_facts::
             "grade": material.overall.grade,
             "sentence": material.overall.sentence,
             "heads": {"commits": head(&heads.commits), "history": head(&heads.history)},
+            "left_out": material.left_out,
         }),
         previous: Previous::default(),
         redaction: Redaction { rules_version: RULES.to_owned(), counts: material.counts.clone() },
-    };
-    let sealed = writer.seal(about, &key)?;
-    match anchor {
+    })
+}
+
+fn publish(sealed: Sealed, args: &ReportArgs, given: &Given) -> anyhow::Result<()> {
+    let sealed = match &given.anchor {
         Some(anchor) => {
-            let countersigned = sealed.statement().countersign(&anchor);
-            sealed.publish_anchored(vec![countersigned], &key)?;
+            let countersigned = sealed.statement().countersign(anchor);
+            sealed.anchored(vec![countersigned], &given.key)?
         }
-        None => drop(sealed.publish()?),
+        None => sealed,
+    };
+    if args.out.extension().is_some_and(|extension| extension == "tar") {
+        sealed.publish_archive()?;
+    } else {
+        sealed.publish()?;
     }
-    if is_archive {
-        packed(&folder, &args.out)?;
-    }
-    print(&format!("{}\n{}\n", args.out.display(), material.overall.sentence));
-    Ok(material.overall.grade)
+    Ok(())
 }
 
 /// The end of one of the state's chains: how many rows it has, and the last one's hash.
-fn head((rows, sha256): &(i64, String)) -> serde_json::Value {
+fn head((rows, sha256): &(i64, String)) -> Value {
     json!({"rows": rows, "sha256": sha256})
 }
 
-/// Packs a folder, which is then no longer needed.
-fn packed(folder: &Path, out: &Path) -> anyhow::Result<()> {
-    archive::write(folder, out)?;
-    std::fs::remove_dir_all(folder).with_context(|| format!("failed to remove `{}`", folder.display()))
-}
-
-fn gather(settings: &Settings, reader: &Reader, args: &ReportArgs, made_at: Timestamp) -> anyhow::Result<Material> {
-    let period = Period::of(&args.period, made_at);
-    let windows = reader.coverage(period.from, period.to)?;
-    let overall = graded(settings, &windows, period, made_at);
-    let accounts =
-        reader.sessions(&AccountFilter { from: Some(period.from), to: Some(period.to), ..AccountFilter::default() })?;
-    let known = reader.findings(&FindingFilter { from: Some(period.from), to: Some(period.to), ..FindingFilter::default() })?;
-    let findings: Vec<Finding> = known.into_iter().map(|known| known.finding).collect();
-    let mut counts = BTreeMap::new();
-    let mut parts = Vec::new();
-    for account in accounts {
-        parts.push(part(settings, reader, args, account, &mut counts)?);
-    }
-    Ok(Material { period, made_at, overall, windows, parts, findings, counts })
-}
-
-fn part(
+/// Reads what is known; each transcript goes into the bundle on the way.
+fn gather(
     settings: &Settings,
     reader: &Reader,
     args: &ReportArgs,
-    account: Account,
-    counts: &mut BTreeMap<String, u64>,
-) -> anyhow::Result<Part> {
-    let moments = timeline(&reader.facts(&account.facts)?);
-    let text = match (args.no_transcripts, account.transcript_evidence.is_some()) {
-        (false, true) => replay::body(settings, reader, &account)?.map(|body| replay::redacted(&body)),
-        _ => None,
-    };
-    let text = text.map(|redacted| {
-        for (kind, count) in &redacted.counts {
-            *counts.entry(kind.clone()).or_default() += count;
-        }
-        TranscriptText { text: redacted.text, redacted: redacted.counts, is_cut: redacted.is_cut }
-    });
-    Ok(Part { account, moments, text })
+    given: &Given,
+    writer: &mut Writer,
+) -> anyhow::Result<Material> {
+    let made_at = Timestamp::now();
+    let period = Period::of(&args.period, made_at);
+    let (from, to) = (Some(period.from), Some(period.to));
+    let windows = reader.coverage(period.from, period.to)?;
+    let overall = graded(settings, &windows, period, made_at);
+    let accounts = reader.sessions(&AccountFilter { from, to, ..AccountFilter::default() })?;
+    let known = reader.findings(&FindingFilter { from, to, ..FindingFilter::default() })?;
+    let findings: Vec<Finding> = known.into_iter().map(|known| known.finding).collect();
+    let mut transcripts = Transcripts::new(settings, reader, args, &given.recipients, &accounts);
+    let mut shown = Vec::with_capacity(accounts.len());
+    for account in &accounts {
+        let moments = timeline(&reader.facts(&account.facts)?);
+        shown.push((moments, transcripts.add(account, writer)?));
+    }
+    let Transcripts { counts, left_out, .. } = transcripts;
+    Ok(Material { period, made_at, overall, windows, accounts, shown, findings, counts, left_out })
 }
 
-type File = (String, &'static str, &'static str, String);
+fn add_files(settings: &Settings, material: &Material, writer: &mut Writer) -> Result<(), BundleError> {
+    let Material { accounts, findings, windows, .. } = material;
+    let mut add = |path: &str, media_type: &str, content: String| {
+        let what = path.split('.').next().unwrap_or(path);
+        writer.add(FileSpec { path, what, media_type }, content.as_bytes()).map(drop)
+    };
+    add("report.html", "text/html; charset=utf-8", page(settings, material))?;
+    add("sessions.csv", "text/csv", tables::sessions_csv(accounts))?;
+    add("findings.csv", "text/csv", tables::findings_csv(findings))?;
+    add("coverage.csv", "text/csv", tables::coverage_csv(windows))?;
+    let lines = "application/jsonl";
+    add("sessions.jsonl", lines, rows::json_lines(accounts.iter().map(session_json)))?;
+    add("findings.jsonl", lines, rows::json_lines(findings.iter().map(finding_json)))?;
+    add("coverage.jsonl", lines, rows::json_lines(windows.iter().map(coverage_json)))
+}
 
-fn files(settings: &Settings, material: &Material) -> Vec<File> {
-    let accounts: Vec<Account> = material.parts.iter().map(|part| part.account.clone()).collect();
-    let parts = material.parts.iter().map(|part| SessionPart {
-        account: &part.account,
-        moments: &part.moments,
-        transcript: part.text.as_ref(),
-    });
-    let parts: Vec<SessionPart<'_>> = parts.collect();
-    let html = report(&ReportInput {
+fn page(settings: &Settings, material: &Material) -> String {
+    let parts = material.accounts.iter().zip(&material.shown);
+    let parts = parts.map(|(account, (moments, text))| SessionPart { account, moments, transcript: text.as_ref() });
+    let sessions: Vec<SessionPart<'_>> = parts.collect();
+    report(&ReportInput {
         coverage: &material.overall,
         windows: &material.windows,
-        sessions: &parts,
+        sessions: &sessions,
         findings: &material.findings,
         policy: &settings.policy,
         made_at: material.made_at,
         tool_version: env!("CARGO_PKG_VERSION"),
-    });
-    let lines = |rows: Vec<serde_json::Value>| rows::json_lines(rows);
-    let mut files = vec![
-        ("report.html".to_owned(), "report", "text/html; charset=utf-8", html),
-        ("sessions.csv".to_owned(), "sessions", "text/csv", tables::sessions_csv(&accounts)),
-        ("findings.csv".to_owned(), "findings", "text/csv", tables::findings_csv(&material.findings)),
-        ("coverage.csv".to_owned(), "coverage", "text/csv", tables::coverage_csv(&material.windows)),
-        ("sessions.jsonl".to_owned(), "sessions", "application/jsonl", lines(accounts.iter().map(session_json).collect())),
-        (
-            "findings.jsonl".to_owned(),
-            "findings",
-            "application/jsonl",
-            lines(material.findings.iter().map(finding_json).collect()),
-        ),
-        (
-            "coverage.jsonl".to_owned(),
-            "coverage",
-            "application/jsonl",
-            lines(material.windows.iter().map(coverage_json).collect()),
-        ),
-    ];
-    for part in &material.parts {
-        if let Some(text) = &part.text {
-            files.push((
-                format!("transcripts/{}.txt", names::part_of(&part.account.id)),
-                "transcript, redacted",
-                "text/plain; charset=utf-8",
-                text.text.clone(),
-            ));
-        }
-    }
-    files
+    })
 }

@@ -24,7 +24,7 @@ pub mod timeline;
 
 pub use access::{AccessChange, AccessRow, AccessSpan, Accesses, Refusal, access_at, access_between};
 pub use grade::{Overall, Segment, SourceGrade, coverage_grade, coverage_grade_due};
-pub use html::{ReportInput, SessionPart, TranscriptText, report};
+pub use html::{ReportInput, SessionPart, TranscriptText, report, transcript_share};
 pub use look::Paper;
 pub use rows::{coverage_json, finding_json, session_json};
 pub use timeline::{Moment, Precision, timeline};

@@ -52,10 +52,14 @@ pub enum StateError {
     #[error("the state may not be written: its file or folder is read-only; nothing of this step was kept")]
     ReadOnly(#[source] rusqlite::Error),
     /// SQLite finds damage.
-    #[error("the state is damaged; keep a copy, and rebuild it from the evidence")]
+    #[error(
+        "the state is damaged; restore its folder from a backup, or move it away and collect anew, which reads what the sources still have"
+    )]
     Damaged(#[source] rusqlite::Error),
     /// SQLite's own check finds damage.
-    #[error("the state is damaged (`{0}`); keep a copy, and rebuild it from the evidence")]
+    #[error(
+        "the state is damaged (`{0}`); restore its folder from a backup, or move it away and collect anew, which reads what the sources still have"
+    )]
     Check(String),
     /// A row holds what no version wrote.
     #[error("the state's table `{table}` holds a value that cannot be read: `{value}`")]

@@ -5,6 +5,7 @@ use audit_state::Extent;
 use aws_credential_types::Credentials;
 use aws_identity::{Settings, load};
 use aws_reading::{Endpoints, Reader, ReaderOptions, Service};
+use jiff::Timestamp;
 use lab::{AUTH_METHOD_ID, JournalEntry, Profile, StreamForm, World, WorldOptions};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -162,10 +163,14 @@ impl Seat {
 
     /// Writes what a wrapper would have of a session that showed this.
     pub(crate) fn record(&self, session: &str, shown: &[u8]) {
+        self.record_at(session, shown, self.world.now());
+    }
+
+    /// The same of a session at another time.
+    pub(crate) fn record_at(&self, session: &str, shown: &[u8], now: Timestamp) {
         let mut digest = OutputDigest::default();
         digest.update(shown);
         let task = self.world.tasks()[0].task_arn();
-        let now = self.world.now();
         let start = json!({
             "kind": "session_start", "format_version": 1, "record_id": session, "at": now, "wrapper_version": "0.1.0",
             "script": "1", "local_user": "alice", "host": "laptop", "principal_arn": null, "boundary_session_id": null,

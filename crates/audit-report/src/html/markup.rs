@@ -52,6 +52,9 @@ impl Markup {
                 }
                 if c == '\t' { self.0.push('\t') } else { self.character(c) }
             }
+            if self.0.len() >= end {
+                return false;
+            }
             self.0.push('\n');
         }
         true

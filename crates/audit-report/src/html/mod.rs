@@ -17,6 +17,7 @@ use audit_facts::{Coverage, SsmSessionId};
 use correlation::{Account, Finding, Policy, Severity, State};
 use jiff::Timestamp;
 use markup::Markup;
+pub use sessions::transcript_share;
 use std::collections::{BTreeMap, HashMap};
 
 /// What a report shows.
@@ -52,8 +53,14 @@ pub struct SessionPart<'a> {
 /// The text of a log without its secrets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TranscriptText {
-    /// The lines, rendered and redacted.
+    /// The lines, rendered and redacted, or their beginning: the page needs no more than [`transcript_share`].
     pub text: String,
+    /// Whether that is their beginning only.
+    pub is_beginning: bool,
+    /// The file of the bundle that has all of them.
+    pub file: Option<String>,
+    /// Why the log could not be read; there is no text then.
+    pub unread: Option<String>,
     /// How many secrets of each kind were taken out.
     pub redacted: BTreeMap<String, u64>,
     /// Whether there was more than fitted.

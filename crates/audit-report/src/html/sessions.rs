@@ -21,6 +21,11 @@ const TRANSCRIPTS_MAX: usize = 16 << 20;
 const TRANSCRIPT_MAX: usize = 64 << 10;
 const TRANSCRIPT_MIN: usize = 1 << 10;
 
+/// How much of each text the page shows when there are so many, bytes.
+pub fn transcript_share(transcripts: usize) -> usize {
+    (TRANSCRIPTS_MAX / transcripts.max(1)).clamp(TRANSCRIPT_MIN, TRANSCRIPT_MAX)
+}
+
 /// All sessions.
 pub(super) fn section(shown: &Shown<'_>, page: &mut Markup) {
     page.raw(
@@ -31,7 +36,7 @@ pub(super) fn section(shown: &Shown<'_>, page: &mut Markup) {
         page.raw("<p>There was none, as far as was read.</p>");
     }
     let transcripts = shown.sessions.iter().filter(|it| it.transcript.is_some()).count();
-    let share = (TRANSCRIPTS_MAX / transcripts.max(1)).clamp(TRANSCRIPT_MIN, TRANSCRIPT_MAX);
+    let share = transcript_share(transcripts);
     for place in 0..shown.sessions.len() {
         session(shown, place, share, page);
     }
@@ -136,11 +141,16 @@ fn timeline(moments: &[Moment], page: &mut Markup) {
 
 fn transcript(part: &SessionPart<'_>, share: usize, page: &mut Markup) {
     let Some(it) = part.transcript else { return };
+    if let Some(why) = &it.unread {
+        page.raw("<p>Its transcript could not be read and is not in this report: ").text(why).raw("</p>");
+        return;
+    }
     page.raw("<details class=transcript><summary>Transcript, without secrets</summary><p class=quiet>").text(&redactions(it));
     let is_whole = page.raw("</p><pre tabindex=0>").lines(&it.text, share);
     page.raw("</pre>");
-    if !is_whole {
-        page.raw("<p class=quiet>This is its beginning; the bundle has the rest under <code>transcripts/</code>.</p>");
+    if !is_whole || it.is_beginning {
+        let file = it.file.as_deref().unwrap_or("transcripts/");
+        page.raw("<p class=quiet>This is its beginning; the bundle has all of it under ").code(file).raw(".</p>");
     }
     page.raw("</details>");
 }

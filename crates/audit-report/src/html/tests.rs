@@ -82,6 +82,28 @@ fn transcripts_of_any_length_stay_small_and_say_where_the_rest_is() {
     assert_eq!(page.matches("This is its beginning").count(), 512);
 }
 
+#[test]
+fn lines_without_characters_stay_small_too() {
+    let mut scene = Scene::of(2);
+    scene.sessions[0].2 = Some(TranscriptText { text: "\n".repeat(1 << 20), ..TranscriptText::default() });
+    let page = page_of(&scene);
+    assert!(page.len() < 500_000, "{} bytes", page.len());
+    assert!(page.contains("This is its beginning"));
+}
+
+#[test]
+fn a_beginning_names_the_file_that_has_all_and_what_was_not_read_says_why() {
+    let mut scene = Scene::of(2);
+    let file = Some("transcripts/s<1>.txt".to_owned());
+    scene.sessions[0].2 =
+        Some(TranscriptText { text: "short".to_owned(), is_beginning: true, file, ..TranscriptText::default() });
+    scene.sessions[1].2 = Some(TranscriptText { unread: Some("gone & <lost>".to_owned()), ..TranscriptText::default() });
+    let page = page_of(&scene);
+    assert!(page.contains("the bundle has all of it under <code>transcripts/s&lt;1&gt;.txt</code>"));
+    assert!(page.contains("Its transcript could not be read and is not in this report: gone &amp; &lt;lost&gt;</p>"));
+    assert_eq!(page.matches("<details class=transcript>").count(), 1);
+}
+
 /// Source: WCAG 2.2, success criterion 1.4.3 and its definition of relative luminance.
 #[test]
 fn every_text_stands_out_by_light_and_by_dark() {

@@ -66,7 +66,7 @@ impl Scene {
         let transcript = (number % 8 == 1).then(|| TranscriptText {
             text: "sh-5.2# oc get pods -A | grep -v Running\nopenshift-ingress   router-7d9   0/1   CrashLoopBackOff\nsh-5.2# export TOKEN=[redacted: openshift-token]\nsh-5.2# exit\n".to_owned(),
             redacted: [("openshift-token".to_owned(), 1)].into(),
-            is_cut: false,
+            ..TranscriptText::default()
         });
         let facts = story(&it);
         self.sessions.push((it, timeline(&facts), transcript));
@@ -124,7 +124,14 @@ impl Scene {
                 text.clone_into(&mut moment.what);
             }
             let redacted = [(text.to_owned(), 1)].into();
-            *transcript = Some(TranscriptText { text: format!("{text}\n{text}"), redacted, is_cut: true });
+            *transcript = Some(TranscriptText {
+                text: format!("{text}\n{text}"),
+                redacted,
+                is_cut: true,
+                is_beginning: true,
+                file: Some(text.to_owned()),
+                unread: None,
+            });
         }
         for it in &mut scene.findings {
             (it.boundary_session_id, it.ssm_session_id, it.task_arn) = (some(), some(), some());

@@ -138,7 +138,7 @@ fn a_crashed_writers_damage_is_found_at_the_next_opening() {
     std::fs::write(&lock, "open\n").unwrap();
     let damaged = State::open(&place.path()).unwrap_err();
     assert!(matches!(damaged, StateError::Check(_) | StateError::Damaged(_)), "{damaged}");
-    assert!(damaged.to_string().contains("rebuild it from the evidence"), "{damaged}");
+    assert!(damaged.to_string().contains("restore its folder from a backup, or move it away and collect anew"), "{damaged}");
 }
 
 #[test]
