@@ -70,6 +70,7 @@ pub fn verify(path: &Path, key: &PublicKey, options: &Options) -> Report {
     let mut report = Report {
         signed_by: None,
         manifest: None,
+        manifest_sha256: None,
         files_checked: 0,
         bytes_checked: 0,
         anchorage: Anchorage::Unanchored,
@@ -101,12 +102,14 @@ impl Check<'_> {
             return;
         }
         report.signed_by = Some(self.key.id().clone());
+        let manifest_sha256 = Sha256::of(&bytes);
+        report.manifest_sha256 = Some(manifest_sha256);
         let manifest = match Manifest::parse(&bytes) {
             Ok(manifest) => manifest,
             Err(e) => return self.malformed(MANIFEST, &e),
         };
         (report.files_checked, report.bytes_checked) = self.files(place, &manifest);
-        let statement = Statement { merkle_root: manifest.merkle_root, manifest_sha256: Sha256::of(&bytes) };
+        let statement = Statement { merkle_root: manifest.merkle_root, manifest_sha256 };
         report.anchorage = self.anchorage(place, &statement);
         report.manifest = Some(manifest);
     }

@@ -113,7 +113,7 @@ async fn a_wrong_key_or_path_is_told_with_what_to_do_and_leaves_nothing() {
     fails(&["verify", "b.tar", "--key", "nokey"], &["`nokey`"]);
     fails(&["keygen", "nope/x"], &["`nope/x`", "its folder is not there; make it first"]);
     fails(&["keygen", "../key"], &["`../key.pub`", "nothing is overwritten"]);
-    fails(&["verify", "nothere", "--key", "../key.pub"], &["`nothere`", "No such file"]);
+    fails(&["verify", "nothere", "--key", "../key.pub"], &["`nothere`", "nothing is there"]);
     fails(&["verify", "../x.tar.gz", "--key", "../key.pub"], &["`../x.tar.gz`", "run `gunzip` on it first"]);
     fails(&["verify", "../folder", "--key", "../key.pub"], &["`../folder`", "no manifest.json"]);
     let fails = |out: &str, key: &str, code_wanted: i32, words: &[&str]| {

@@ -21,7 +21,10 @@ const COMPRESSED: [(&[u8], &str, &str); 5] = [
 /// Why a path is no bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum NoBundle {
-    /// Nothing is there, or nothing that may be looked at.
+    /// Nothing is there.
+    #[error("failed to open the bundle `{}`: nothing is there; give the bundle's folder or its .tar", .0.display())]
+    Absent(PathBuf),
+    /// It may not be looked at.
     #[error("failed to open the bundle `{}`", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
     /// It is a pipe, a device or a socket.
@@ -52,7 +55,10 @@ pub enum NoBundle {
 /// # Errors
 /// [`NoBundle`] when it cannot, naming what it is instead.
 pub fn look_at(path: &Path) -> Result<(), NoBundle> {
-    let unreadable = |e| NoBundle::Unreadable(path.to_owned(), e);
+    let unreadable = |e: io::Error| match e.kind() {
+        io::ErrorKind::NotFound => NoBundle::Absent(path.to_owned()),
+        _ => NoBundle::Unreadable(path.to_owned(), e),
+    };
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if metadata.is_dir() {
         return match fs::symlink_metadata(path.join(MANIFEST)) {
@@ -91,7 +97,7 @@ mod tests {
         let bench = Bench::new();
         let path = bench.path("x");
         let said = || look_at(&path).unwrap_err().to_string();
-        assert!(matches!(look_at(&path), Err(NoBundle::Unreadable(named, _)) if named == path));
+        assert!(matches!(look_at(&path), Err(NoBundle::Absent(named)) if named == path));
         fs::create_dir(&path).unwrap();
         assert!(said().contains("no manifest.json") && said().contains(&path.display().to_string()), "{}", said());
         fs::remove_dir(&path).unwrap();

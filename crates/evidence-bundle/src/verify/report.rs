@@ -4,6 +4,7 @@
 
 use super::problem::{Problem, shown};
 use crate::anchor::Anchor;
+use crate::hash::Sha256;
 use crate::keys::KeyId;
 use crate::manifest::Manifest;
 use std::fmt;
@@ -15,6 +16,8 @@ pub struct Report {
     pub signed_by: Option<KeyId>,
     /// The signed manifest; none when the signature does not hold or it cannot be read.
     pub manifest: Option<Manifest>,
+    /// The SHA-256 of the signed `manifest.json`; none when the signature does not hold.
+    pub manifest_sha256: Option<Sha256>,
     /// How many files are as signed.
     pub files_checked: u64,
     /// Their length together, bytes.
@@ -83,7 +86,27 @@ impl Report {
                 writeln!(f, ", and just this bundle is countersigned by {}", shown_keys(by))?;
             }
         }
-        writeln!(f, "{}", self.anchorage)
+        self.write_to_do(f)
+    }
+
+    fn write_to_do(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let claimed: &[Anchor] = match &self.anchorage {
+            Anchorage::Unanchored => {
+                f.write_str("To do: if that matters, compare the SHA-256 of manifest.json with one that was kept elsewhere when the bundle was made")?;
+                self.manifest_sha256.map_or(Ok(()), |sha256| write!(f, "; it is {sha256}"))?;
+                &[]
+            }
+            Anchorage::Claimed(claimed) => {
+                f.write_str("To do: check the claim yourself")?;
+                claimed
+            }
+            Anchorage::Anchored { claimed, .. } => {
+                f.write_str("To do: nothing, if each public key came to you from its holder and not with the bundle")?;
+                claimed
+            }
+        };
+        claimed.iter().try_for_each(|anchor| write_claim(f, anchor))?;
+        f.write_str("\n")
     }
 
     fn write_failing(&self, f: &mut fmt::Formatter<'_>, key: &KeyId, manifest: &Manifest) -> fmt::Result {
@@ -121,28 +144,6 @@ pub enum Anchorage {
         /// What else the maker says.
         claimed: Vec<Anchor>,
     },
-}
-
-/// What is left for the reader to do.
-impl fmt::Display for Anchorage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let claimed = match self {
-            Self::Unanchored => {
-                return f.write_str(
-                    "To do: if that matters, compare the SHA-256 of manifest.json with one that was kept elsewhere when the bundle was made, or ask for a countersigned bundle",
-                );
-            }
-            Self::Claimed(claimed) => {
-                f.write_str("To do: check the claim yourself")?;
-                claimed
-            }
-            Self::Anchored { claimed, .. } => {
-                f.write_str("To do: nothing, if each public key came to you from its holder and not with the bundle")?;
-                claimed
-            }
-        };
-        claimed.iter().try_for_each(|anchor| write_claim(f, anchor))
-    }
 }
 
 fn shown_keys(keys: &[KeyId]) -> String {

@@ -148,7 +148,9 @@ fn the_first_sentence_says_what_is_proved_and_the_second_what_to_do() {
     std::fs::remove_file(path.join(ANCHOR)).unwrap();
     let bare = lines(&Options::default());
     assert!(bare[0].starts_with(&format!("HOLDS, UNANCHORED: {whole};")), "{bare:?}");
+    let sha256 = Sha256::of(&std::fs::read(path.join(MANIFEST)).unwrap());
     assert!(bare[1].starts_with("To do: if that matters, compare the SHA-256"), "{bare:?}");
+    assert!(bare[1].ends_with(&format!("; it is {sha256}")), "{bare:?}");
     std::fs::write(path.join("more.txt"), "").unwrap();
     let more = lines(&Options::default());
     assert_eq!(more[0], format!("DOES NOT HOLD: {whole}, and 1 thing is wrong"));
