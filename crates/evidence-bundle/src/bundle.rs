@@ -12,7 +12,7 @@ use crate::archive::{self, ArchiveError};
 use crate::durable::{beside, create_new, rename_new, sync_folder, sync_parent};
 use crate::hash::{HashingWriter, Sha256, copy};
 use crate::keys::{Purpose, SigningKey};
-use crate::manifest::{About, FileEntry, Manifest, Unknown};
+use crate::manifest::{About, ENTRIES_MAX, FileEntry, MANIFEST_MAX, Manifest, Unknown};
 use crate::names::{ANCHOR, ANCHOR_SIGNATURE, MANIFEST, MANIFEST_SIGNATURE, NameError, Names, folders};
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
@@ -57,6 +57,16 @@ pub enum BundleError {
     /// A content failed before, so the bundle would not be whole.
     #[error("refused to seal the bundle: `{0}` could not be added, and without it the bundle is not whole")]
     NotWhole(String),
+    /// No check would take it in.
+    #[error(
+        "refused to seal the bundle: it has {entries} files and folders and a manifest of {bytes} bytes; more than {ENTRIES_MAX} or {MANIFEST_MAX} are not verified; make several bundles of shorter periods"
+    )]
+    TooLarge {
+        /// Files and folders, with the bundle's own.
+        entries: usize,
+        /// The manifest's length, bytes.
+        bytes: u64,
+    },
     /// The manifest or the anchor cannot be put into JSON.
     #[error("failed to encode the manifest or the anchor")]
     Encode(#[source] serde_json::Error),
@@ -141,11 +151,17 @@ impl Writer {
         }
         let manifest = Manifest::new(about, self.files);
         let bytes = manifest.to_bytes().map_err(BundleError::Encode)?;
+        check_size(manifest.entries(), bytes.len() as u64)?;
         let statement = Statement { merkle_root: manifest.merkle_root, manifest_sha256: Sha256::of(&bytes) };
         let sealed = Sealed { staged: self.staged, manifest, statement };
         sealed.write_signed((MANIFEST, MANIFEST_SIGNATURE), &bytes, key, Purpose::Manifest)?;
         Ok(sealed)
     }
+}
+
+/// What is sealed here can also be verified.
+const fn check_size(entries: usize, bytes: u64) -> Result<(), BundleError> {
+    if entries > ENTRIES_MAX || bytes > MANIFEST_MAX { Err(BundleError::TooLarge { entries, bytes }) } else { Ok(()) }
 }
 
 /// A bundle with its signed manifest, not yet under its name; dropped, it removes what was written.

@@ -5,16 +5,20 @@
 
 use crate::hash::Sha256;
 use crate::merkle;
+use crate::names::{OWN, folders};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the bundle's form that this crate writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
 
 /// The largest manifest that is read unless more is asked for, bytes: 100 000 files of 600 bytes each.
 pub(crate) const MANIFEST_MAX: u64 = 64 << 20;
+
+/// The most files and folders of a bundle unless more is asked for, its own four among them.
+pub(crate) const ENTRIES_MAX: usize = 100_000;
 
 /// What [`FileEntry::what`] says of a chained log: its chain is checked too.
 pub const WHAT_CHAIN: &str = "chain";
@@ -142,6 +146,12 @@ impl Manifest {
     /// The root over the listed hashes; equal to [`Manifest::merkle_root`] in a true manifest.
     pub fn computed_root(&self) -> Sha256 {
         root_of(&self.files)
+    }
+
+    /// How many files and folders the bundle can have at most, its own four among them.
+    pub(crate) fn entries(&self) -> usize {
+        let folders: BTreeSet<_> = self.files.iter().flat_map(|file| folders(&file.path)).collect();
+        self.files.len() + folders.len() + OWN.len()
     }
 
     /// The bytes of `manifest.json`: the same value gives the same bytes.

@@ -48,7 +48,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 100_000, depth: 32, manifest_bytes: manifest::MANIFEST_MAX, chain_bytes: 256 << 20 }
+        Self { entries: manifest::ENTRIES_MAX, depth: 32, manifest_bytes: manifest::MANIFEST_MAX, chain_bytes: 256 << 20 }
     }
 }
 

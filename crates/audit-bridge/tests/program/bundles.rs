@@ -226,3 +226,17 @@ async fn a_list_of_recipients_that_names_none_is_refused_before_anything_is_writ
     assert_eq!(code(&report(&seat, "out/b", &["--seal-to", &list.display().to_string()])), 78);
     assert!(names(&seat.path("out")).is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_text_is_whole_in_its_file_and_its_beginning_is_on_the_page() {
+    let (seat, _) = seat().await;
+    let session = seat.shell("seq 1 20000").await;
+    seat.collect();
+    assert!(is_complete(&report(&seat, "out/b", &[])));
+    let file = format!("transcripts/{session}.txt");
+    let text = fs::read_to_string(seat.path("out/b").join(&file)).unwrap();
+    assert!(text.lines().any(|line| line == "20000") && text.lines().any(|line| line == "1"), "{} bytes", text.len());
+    let page = fs::read_to_string(seat.path("out/b/report.html")).unwrap();
+    assert!(page.contains("\n9999\n") && !page.contains("\n20000\n"));
+    assert!(page.contains(&format!("the bundle has all of it under <code>{file}</code>")));
+}

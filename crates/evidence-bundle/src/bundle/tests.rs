@@ -186,3 +186,22 @@ fn a_bundle_is_published_as_an_archive_and_nothing_beside() {
     assert_eq!(fs::read(&path).unwrap(), before);
     assert_eq!(parts(&bench), 0);
 }
+
+#[test]
+fn what_no_check_takes_in_is_not_sealed() {
+    let bench = Bench::new();
+    let path = bench.path("b");
+    let sealed = bench.sealed(&path);
+    let counted = sealed.manifest().entries();
+    assert_eq!(counted, 4 + 1 + 4, "four files, a folder, the bundle's own");
+    sealed.publish_anchored(vec![], &bench.key).unwrap();
+    let limits = |entries| crate::verify::Limits { entries, ..crate::verify::Limits::default() };
+    let holds = |entries| {
+        let options = crate::Options { limits: limits(entries), ..crate::Options::default() };
+        crate::verify(&path, bench.key.public(), &options).holds()
+    };
+    assert!(holds(counted) && !holds(counted - 1), "sealing and checking count alike");
+    assert!(check_size(ENTRIES_MAX, MANIFEST_MAX).is_ok());
+    assert!(matches!(check_size(ENTRIES_MAX + 1, 0), Err(BundleError::TooLarge { .. })));
+    assert!(matches!(check_size(0, MANIFEST_MAX + 1), Err(BundleError::TooLarge { .. })));
+}

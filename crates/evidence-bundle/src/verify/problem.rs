@@ -182,7 +182,7 @@ impl Fault {
             Self::NewerFormat(_) => "verify with a newer version of this program; if the bundle is not new, it was changed",
             Self::Malformed(_) => "ask the maker: it is signed, but this program cannot read it",
             Self::TooLarge { .. } | Self::TooMany(_) | Self::TooDeep(_) => {
-                "raise the limit if you trust the maker, or ask for a smaller bundle"
+                "ask the maker for a smaller bundle, such as one of a shorter period"
             }
             Self::Name(_) | Self::Link | Self::Special | Self::Twice => {
                 "do not unpack or open it: it could reach outside the bundle or hide a file"

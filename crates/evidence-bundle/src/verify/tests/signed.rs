@@ -122,3 +122,26 @@ fn a_log_that_does_not_follow_or_does_not_end_as_said_is_named() {
     let report = with_log(&Bench::new(), |log| log.trim_end().to_owned());
     assert_eq!(faults(&report), [("findings.jsonl", &Fault::Chain(ChainError::Unfinished { line: 2 }))]);
 }
+
+#[test]
+fn a_manifest_that_says_something_twice_is_refused() {
+    for (once, twice) in [
+        ("\"tool\": {", "\"tool\": {\"name\": \"x\", \"version\": \"1\"}, \"tool\": {"),
+        ("\"files\": [", "\"files\": [], \"files\": ["),
+        ("\"path\": \"report.html\"", "\"path\": \"other.html\", \"path\": \"report.html\""),
+        ("\"merkle_root\": ", "\"merkle_root\": \"0\", \"merkle_root\": "),
+        ("\"format_version\": 1", "\"format_version\": 1, \"format_version\": 1"),
+    ] {
+        let bench = Bench::new();
+        let bundle = bench.bundle("b");
+        let path = bundle.join(MANIFEST);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(once), "{once}");
+        let text = text.replacen(once, twice, 1);
+        std::fs::write(&path, &text).unwrap();
+        std::fs::write(bundle.join(MANIFEST_SIGNATURE), bench.key.sign(Purpose::Manifest, text.as_bytes()).line()).unwrap();
+        let report = check(&bench, &bundle);
+        assert!(!report.holds(), "{once}: {report}");
+        assert!(matches!(faults(&report)[..], [("manifest.json", Fault::Malformed(_))]), "{once}: {report}");
+    }
+}
