@@ -11,6 +11,7 @@
 
 mod keys;
 mod painter;
+mod status;
 mod timeline;
 
 pub use keys::Key;
@@ -18,6 +19,7 @@ pub use keys::Key;
 use crate::cast::{Cast, Event, What};
 use crate::screen::{Bounded, Size};
 use painter::Painter;
+use status::Status;
 use std::time::Duration;
 use timeline::Timeline;
 
@@ -26,6 +28,9 @@ const WORK: usize = 64 * 1024;
 
 /// What an arrow key moves.
 const STEP: Duration = Duration::from_secs(5);
+
+/// How often the line of status changes at most, however fast the replay.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Slowest and fastest, as a power of two.
 const SPEEDS: std::ops::RangeInclusive<i32> = -3..=6;
@@ -56,6 +61,7 @@ pub struct Player {
     model: Bounded,
     painter: Painter,
     clock: Clock,
+    has_status: bool,
     quit: bool,
 }
 
@@ -106,11 +112,19 @@ impl Player {
             model: Bounded::new(size),
             painter: Painter::new(viewer),
             clock: Clock { since: now, place: Duration::ZERO, speed: 0, paused: false },
+            has_status: false,
             quit: false,
         }
     }
 
-    /// Where the replay stands, for a status line.
+    /// Gives the last row of the auditor's terminal to a line of status. Where the recorded screen has no row to spare, the rows
+    /// around its cursor are shown; a terminal of one row has no such line.
+    #[must_use]
+    pub fn with_status(self) -> Self {
+        Self { has_status: true, ..self }
+    }
+
+    /// Where the replay stands.
     pub fn place(&self, now: Duration) -> Duration {
         self.clock.place(now).min(self.duration())
     }
@@ -189,15 +203,32 @@ impl Player {
             // A long way is gone in pieces and painted at its end.
             return Next::WaitUntil(now);
         }
-        let bytes = self.painter.paint(&self.model.terminal);
+        let bytes = self.painter.paint(&self.model.terminal, self.status(now));
         if !bytes.is_empty() {
             return Next::Write(bytes);
         }
         match self.timeline.at(self.next) {
             None => Next::Ended,
             Some(_) if self.clock.paused => Next::WaitForKey,
-            Some(at) => Next::WaitUntil(self.clock.reaches(at).max(now.saturating_add(Duration::from_millis(1)))),
+            Some(at) => Next::WaitUntil(self.due(at, now)),
         }
+    }
+
+    /// When the next event is to be shown, or the line of status says another second.
+    fn due(&self, next: Duration, now: Duration) -> Duration {
+        let event = self.clock.reaches(next).max(now.saturating_add(Duration::from_millis(1)));
+        if !self.has_status {
+            return event;
+        }
+        let second = Duration::from_secs(self.place(now).as_secs() + 1);
+        event.min(self.clock.reaches(second).max(now.saturating_add(TICK)))
+    }
+
+    fn status(&self, now: Duration) -> Option<String> {
+        let is_over = self.timeline.at(self.next).is_none();
+        let (place, length, speed) = (self.place(now), self.duration(), self.speed());
+        let status = Status { place, length, speed, is_paused: self.paused(), is_over };
+        (self.has_status && self.viewer.rows() > 1).then(|| status.line(self.viewer.columns().into()))
     }
 
     fn show(&mut self, reached: usize) {

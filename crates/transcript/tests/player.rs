@@ -151,6 +151,59 @@ fn a_smaller_terminal_shows_the_upper_left() {
     assert_eq!(shown.screen().text()[2].trim_end(), "third");
 }
 
+fn with_status(events: Vec<(u64, What)>, viewer: (u32, u32)) -> Player {
+    Player::new(cast(events), Size::new(viewer.0, viewer.1), None, Duration::ZERO).with_status()
+}
+
+fn rows(shown: &avt::Terminal) -> Vec<String> {
+    shown.screen().text().iter().map(|row| row.trim_end().to_owned()).collect()
+}
+
+#[test]
+fn the_last_row_says_where_the_replay_stands() {
+    let mut player = with_status(vec![(0, out("a")), (90_000, out("b"))], (70, 6));
+    let mut shown = avt::Terminal::new(70, 6).unwrap();
+    let status = |shown: &avt::Terminal| rows(shown)[5].clone();
+    assert_eq!(settle(&mut player, &mut shown, at(0)), Next::WaitUntil(at(1_000)), "the next second is to be told");
+    assert_eq!(status(&shown), "▶ 00:00 / 01:30  1×  space pause · ←→ seek · +- speed · q quit");
+    settle(&mut player, &mut shown, at(1_000));
+    assert!(status(&shown).starts_with("▶ 00:01 / 01:30  1×"), "{}", status(&shown));
+    player.handle_key(Key::Faster, at(1_000));
+    player.handle_key(Key::Pause, at(1_000));
+    assert_eq!(settle(&mut player, &mut shown, at(60_000)), Next::WaitForKey);
+    assert!(status(&shown).starts_with("‖ 00:01 / 01:30  2×  paused"), "{}", status(&shown));
+    player.handle_key(Key::End, at(60_000));
+    assert_eq!(settle(&mut player, &mut shown, at(60_000)), Next::Ended);
+    assert_eq!(status(&shown), "■ 01:30 / 01:30  end — q quits, ← goes back");
+    player.handle_key(Key::Back, at(60_000));
+    assert_eq!(settle(&mut player, &mut shown, at(60_000)), Next::WaitForKey);
+    assert!(status(&shown).starts_with("‖ 01:25 / 01:30"), "{}", status(&shown));
+}
+
+#[test]
+fn a_fast_replay_does_not_repaint_the_status_without_end() {
+    let mut player = with_status(vec![(0, out("a")), (9_000_000, out("b"))], (70, 6));
+    (0..9).for_each(|_| player.handle_key(Key::Faster, at(0)));
+    let mut shown = avt::Terminal::new(70, 6).unwrap();
+    assert_eq!(settle(&mut player, &mut shown, at(0)), Next::WaitUntil(at(100)));
+}
+
+#[test]
+fn with_a_status_the_rows_around_the_cursor_are_seen() {
+    let lines = "one\r\ntwo\r\nthree\r\nfour\r\nfive";
+    let mut player = with_status(vec![(0, out(lines)), (5_000, out("\x1b[H"))], SIZE);
+    let mut shown = terminal();
+    settle(&mut player, &mut shown, at(0));
+    assert_eq!(rows(&shown)[..4], ["two", "three", "four", "five"], "the row that is written in");
+    assert_eq!((shown.cursor().col, shown.cursor().row), (4, 3));
+    settle(&mut player, &mut shown, at(5_000));
+    assert_eq!(rows(&shown)[..4], ["one", "two", "three", "four"]);
+    player.handle_resize(Size::new(20, 1));
+    let mut flat = avt::Terminal::new(20, 1).unwrap();
+    settle(&mut player, &mut flat, at(5_000));
+    assert_eq!(rows(&flat), ["one"], "one row is the recording's alone");
+}
+
 /// What is left when all that the painter may write is taken out: text alone.
 fn text_alone(bytes: &str) -> String {
     let mut rest = bytes;
