@@ -71,7 +71,7 @@ impl State {
 pub struct Meaning {
     /// What it says, as one sentence.
     pub says: &'static str,
-    /// What keeps it from being raised.
+    /// What keeps it from being raised; empty where nothing does.
     pub guard: &'static str,
     /// What to do.
     pub advice: &'static str,
@@ -109,17 +109,17 @@ macro_rules! codes {
 
 codes! {
     BypassExec = "BYPASS_EXEC", Critical,
-        "A shell was opened in a managed task by ExecuteCommand, and no Boundary session belongs to it.",
+        "A shell was opened in a managed task by ExecuteCommand, and none of the Boundary sessions that were read belongs to it.",
         "Boundary's sessions of that time were not read (then the account is `unknown`), the principal is on the break-glass list, or a strong assignment explains it.",
-        "Ask the principal; close the way with IAM (`aws:SourceVpce`, tag conditions).";
+        "Look at the coverage first: best effort may have missed the session. Then ask the principal; close the way with IAM (`aws:SourceVpce`, tag conditions).";
     BypassStartSession = "BYPASS_STARTSESSION", Critical,
-        "A session was started in a task's container by StartSession, past ECS Exec: it leaves no log.",
+        "A session was started in a task's container by StartSession, past ECS Exec: no log of ECS Exec will show what was done in it.",
         "ECS itself made the call, or the principal is on the break-glass list.",
         "Ask the principal; deny ssm:StartSession on ecs:*:*:task/*.";
     LinkForged = "LINK_FORGED", Critical,
-        "A planted id names a Boundary session that cannot be the one: it does not exist, or it did not live at that time.",
-        "The Boundary sessions of that time were not all read.",
-        "Treat the shell as a bypass by whoever wrote the id.";
+        "What was planted cannot be true by what was read: none of the Boundary sessions that were read has the id, the one that has it did not live then, or none of AWS's sources knows the shell.",
+        "Nothing of that time was read where the id or the shell would be.",
+        "Look at the coverage first: unless it is proved, ask Boundary for the id. Then treat the shell as a bypass by whoever wrote it.";
     TargetTaskMismatch = "TARGET_TASK_MISMATCH", Critical,
         "A planted id names a Boundary session of another task's target.",
         "The target's task is not known from target-sync's records.",
@@ -182,7 +182,7 @@ codes! {
         "Look at the trail's bucket, its digests and who changed the trail.";
     CannotRead = "CANNOT_READ", High,
         "A source refused to be read: what it would say is unknown, not absent.",
-        "None.",
+        "",
         "Give the collector the missing permission.";
     RecordChainBroken = "RECORD_CHAIN_BROKEN", High,
         "A journal of the wrapper or of target-sync was changed, or lines were removed or put in.",
@@ -193,8 +193,8 @@ codes! {
         "The role is on the allow-list.",
         "Narrow or remove the role.";
     BreakGlassUsed = "BREAK_GLASS_USED", Medium,
-        "A shell was opened past Boundary by a principal on the break-glass list.",
-        "None: the list is shown, it silences nothing.",
+        "A shell was opened past Boundary by a principal on the break-glass list: the list makes that milder, it does not silence it.",
+        "",
         "Check that the emergency is on record.";
     TaskUntagged = "TASK_UNTAGGED", Medium,
         "A shell was opened in a task that says neither whose it is nor what for.",
@@ -226,7 +226,7 @@ codes! {
         "Nothing.";
     SessionExecDenied = "SESSION_EXEC_DENIED", Info,
         "AWS refused to open a shell.",
-        "None.",
+        "",
         "Nothing, unless it repeats: then compare the user's tags with the task's.";
     SessionOverlap = "SESSION_OVERLAP", Info,
         "Two shells were open in one task at the same time.",
@@ -238,7 +238,7 @@ codes! {
         "Nothing: files of that task are not one person's.";
     LoggingDisabled = "LOGGING_DISABLED", High,
         "A cluster does not log ECS Exec.",
-        "None.",
+        "",
         "Set executeCommandConfiguration.logging to OVERRIDE with a log group.";
     PostureUnloggedStart = "POSTURE_UNLOGGED_START", High,
         "A role or user that opens shells may also start sessions past ECS Exec and its log: IAM's simulator says so, or it was done.",
@@ -246,11 +246,11 @@ codes! {
         "Take ssm:StartSession on ecs:*:*:task/* away: ECS Exec does not need it, ECS starts its sessions itself.";
     NoTrail = "NO_TRAIL", High,
         "No trail keeps CloudTrail's events, or its files carry no digests.",
-        "None.",
+        "",
         "Make a trail with log file validation.";
     ObjectLockMissing = "OBJECT_LOCK_MISSING", Medium,
         "A bucket of evidence has no Object Lock, or a weaker one than the policy says.",
-        "None.",
+        "",
         "Turn on Object Lock in COMPLIANCE mode with a default retention.";
     LogRetentionShort = "LOG_RETENTION_SHORT", Medium,
         "A log group keeps its events for a shorter time than the policy says.",
@@ -258,7 +258,7 @@ codes! {
         "Raise the group's retention.";
     EncryptionOff = "ENCRYPTION_OFF", Low,
         "Evidence is not encrypted with a key of yours.",
-        "None.",
+        "",
         "Give the log group or bucket a KMS key.";
 }
 
@@ -371,13 +371,11 @@ pub fn page() -> String {
         page.push_str(&format!("\n## {}\n", severity.word()));
         for code in Code::ALL.iter().filter(|code| code.severity() == severity) {
             let meaning = code.meaning();
-            page.push_str(&format!(
-                "\n### {}\n\n{}\n\n- Not raised: {}\n- What to do: {}\n",
-                code.word(),
-                meaning.says,
-                meaning.guard,
-                meaning.advice
-            ));
+            page.push_str(&format!("\n### {}\n\n{}\n\n", code.word(), meaning.says));
+            if !meaning.guard.is_empty() {
+                page.push_str(&format!("- Not raised: {}\n", meaning.guard));
+            }
+            page.push_str(&format!("- What to do: {}\n", meaning.advice));
         }
     }
     page
@@ -396,6 +394,15 @@ mod tests {
         for code in Code::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.word());
         }
+    }
+
+    #[test]
+    fn what_was_not_read_is_not_said_to_be_absent() {
+        for code in [Code::BypassExec, Code::LinkForged] {
+            let says = code.meaning().says;
+            assert!(says.contains("that were read") && code.meaning().advice.contains("coverage"), "{code}: {says}");
+        }
+        assert!(!page().contains("Not raised: \n") && !page().contains("None."));
     }
 
     #[test]

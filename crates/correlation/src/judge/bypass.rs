@@ -43,7 +43,7 @@ fn started_past_ecs(case: &Case<'_>, id: &SsmSessionId, view: &SsmView<'_>, rais
     };
     let glass = case.context.policy.is_break_glass(principal);
     let code = if glass { Code::BreakGlassUsed } else { Code::BypassStartSession };
-    let text = format!("StartSession by {} in a task's container leaves no log", shown(principal));
+    let text = format!("StartSession by {} in a task's container went past ECS Exec and its log", shown(principal));
     let raised = Raised::of_shell(code, id, State::Confirmed, text).principal(Some(principal));
     raiser.raise(raised.at(view.started()).task(case.task_arn(view).as_deref()).evidence(view.fact_ids()));
 }
@@ -66,10 +66,13 @@ fn of_refusal(case: &Case<'_>, id: &SsmSessionId, view: &SsmView<'_>, claim: &Cl
     let (code, state, text) = match why {
         Refused::NoSuchSession(grade) => {
             let state = if grade == Grade::Proved { State::Confirmed } else { State::Provisional };
-            (Code::LinkForged, state, format!("{} names {boundary}, which Boundary never had", claim.method.word()))
+            let read = read_words(grade);
+            (Code::LinkForged, state, format!("{} names {boundary}, which is none of {read}", claim.method.word()))
         }
         Refused::OtherTime => {
-            (Code::LinkForged, State::Confirmed, format!("{} names {boundary}, which did not live then", claim.method.word()))
+            let text =
+                format!("{} names {boundary}, which did not live then by the times that Boundary gives", claim.method.word());
+            (Code::LinkForged, State::Confirmed, text)
         }
         Refused::RecordOfOtherTime => {
             (Code::LinkForged, State::Confirmed, format!("the wrapper's record that names {boundary} is of another time"))
@@ -110,7 +113,8 @@ fn executed_past_boundary(case: &Case<'_>, id: &SsmSessionId, view: &SsmView<'_>
     }
     let grade = case.context.boundary_grade(at, at);
     let Some(mut state) = state_of_absence(grade, at + case.context.boundary_lag(), case.context.now) else { return };
-    let mut text = format!("{} opened a shell, and no Boundary session belongs to it", shown(principal.unwrap_or("somebody")));
+    let who = shown(principal.unwrap_or("somebody"));
+    let mut text = format!("{who} opened a shell, and none of {} belongs to it", read_words(grade));
     if let Some(inferred) = inferred {
         state = state.min(State::Provisional);
         text.push_str(&format!("; {} would fit, too weakly to clear it", shown(&inferred.boundary)));
@@ -128,7 +132,8 @@ fn never_made(case: &Case<'_>, id: &SsmSessionId, view: &SsmView<'_>, raiser: &m
     if grade != Grade::Proved || case.context.now < due {
         return;
     }
-    let text = "a wrapper's record names an SSM session that AWS never made".to_owned();
+    let text =
+        "a wrapper's record names an SSM session that nothing of AWS's knows, and CloudTrail of that time is proved".to_owned();
     let basis = Basis { source: Source::CloudTrail, from, to: end.at, grade };
     raiser.raise(Raised::of_shell(Code::LinkForged, id, State::Confirmed, text).evidence(view.fact_ids()).basis(basis));
 }
@@ -141,6 +146,15 @@ pub(super) fn is_managed(case: &Case<'_>, view: &SsmView<'_>) -> bool {
 
 fn boundary_basis(at: Timestamp, grade: Grade) -> Basis {
     Basis { source: Source::BoundaryApi, from: at, to: at, grade }
+}
+
+/// What was looked through for a Boundary session, and how sure it is that this was all.
+fn read_words(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Proved => "the Boundary sessions that were read (coverage then: proved)",
+        Grade::BestEffort => "the Boundary sessions that were read (coverage then: best effort, so one may be missing)",
+        Grade::None => "the Boundary sessions that were read (coverage then: none, so one may well be missing)",
+    }
 }
 
 /// A remote text without anything that a terminal or page could act on.
