@@ -104,7 +104,8 @@ pub(crate) fn paper() -> Paper {
     }
     let window = rustix::termios::tcgetwinsize(std::io::stdout()).map(|size| usize::from(size.ws_col)).ok();
     let width = window.filter(|columns| *columns > 0).unwrap_or(110);
-    Paper { width, colours: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    Paper { width, colours: !is_dumb && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
 }
 
 /// Where the database is.

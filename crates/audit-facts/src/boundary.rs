@@ -71,6 +71,11 @@ impl BoundarySession {
         self.status == BoundaryStatus::Terminated && self.connections.is_some()
     }
 
+    /// Bytes to the endpoint over all connections, when they were read.
+    pub fn bytes_up(&self) -> Option<u64> {
+        Some(self.connections.as_ref()?.iter().fold(0, |sum, connection| sum.saturating_add(connection.bytes_up)))
+    }
+
     /// Bytes from the endpoint over all connections, when they were read.
     pub fn bytes_down(&self) -> Option<u64> {
         Some(self.connections.as_ref()?.iter().fold(0, |sum, connection| sum.saturating_add(connection.bytes_down)))

@@ -2,8 +2,8 @@
 //!
 //! Owns which of several names is shown. The words hold remote text as it is: whoever shows them makes it harmless.
 
-use crate::legible::{length, moment, tail};
-use correlation::Account;
+use crate::legible::{count, length, moment, size, tail};
+use correlation::{Account, Assurance, Finding};
 
 /// Returns the shortest name of whoever it was: the user's, else his id, else the end of the principal's ARN.
 pub(crate) fn who(it: &Account) -> &str {
@@ -31,6 +31,37 @@ pub(crate) fn when(it: &Account) -> String {
     match it.ended {
         Some(at) => format!("{began} to {} UTC ({})", moment(at), lasted(it)),
         None => format!("{began}, not ended"),
+    }
+}
+
+/// Returns what Boundary carried for it.
+pub(crate) fn carried(it: &Account) -> Option<String> {
+    let ways = [(it.bytes_up, "up"), (it.bytes_down, "down")];
+    let said: Vec<String> = ways.into_iter().filter_map(|(bytes, way)| Some(format!("{} {way}", size(bytes?)))).collect();
+    (!said.is_empty()).then(|| said.join(", "))
+}
+
+/// Returns how many witnesses agree. Without a link they agree on nothing but that it was, which is no good news.
+pub(crate) fn agreement(it: &Account) -> String {
+    let (agree, applicable) = it.agreement();
+    let (one, several) = if it.assurance == Assurance::None { ("knows of it", "know of it") } else { ("agrees", "agree") };
+    let word = if applicable == 1 { one } else { several };
+    format!("{agree} of {} {word}", count(applicable as usize, "witness", "witnesses"))
+}
+
+/// Returns what a finding's link is worth; none where the finding is about no session, and so about no link.
+pub(crate) fn link_of(it: &Finding) -> Option<String> {
+    if it.ssm_session_id.is_none() && it.boundary_session_id.is_none() {
+        return None;
+    }
+    match it.assurance.as_str() {
+        "none" => Some("no link between Boundary and AWS".to_owned()),
+        "unknown" => Some("link unknown: not enough was read".to_owned()),
+        word if it.applicable == 0 => Some(format!("link {word}")),
+        word => {
+            let agree = if it.applicable == 1 { "agrees" } else { "agree" };
+            Some(format!("link {word}, {} of {} {agree}", it.agree, count(it.applicable as usize, "witness", "witnesses")))
+        }
     }
 }
 

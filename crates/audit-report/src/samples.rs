@@ -61,6 +61,7 @@ pub(crate) fn account() -> Account {
         ended: Some(at(754)),
         exit_code: Some(0),
         ending: Some("exited".to_owned()),
+        bytes_up: Some(3100),
         bytes_down: Some(48_213),
         transcript: Some(format!("/ecs/exec/{SSM}")),
         transcript_evidence: Some("ab".repeat(32)),

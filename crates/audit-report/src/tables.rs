@@ -33,7 +33,7 @@ pub fn sessions_csv(accounts: &[Account]) -> String {
         "transcript",
         "disagreeing",
     ];
-    let numbers = ["alternatives", "agree", "applicable", "exit_code", "bytes_down"];
+    let numbers = ["alternatives", "agree", "applicable", "exit_code", "bytes_down", "bytes_up"];
     table(&columns, &numbers, accounts.iter().map(session_row))
 }
 
@@ -63,7 +63,7 @@ fn session_row(it: &Account) -> (Vec<Option<String>>, Vec<Option<u64>>) {
         Some(disagreeing.collect::<Vec<_>>().join(" ")).filter(|list| !list.is_empty()),
     ];
     let numbers = [Some(it.alternatives), Some(agree), Some(applicable), it.exit_code.map(u32::from)];
-    (texts, numbers.into_iter().map(|number| number.map(u64::from)).chain([it.bytes_down]).collect())
+    (texts, numbers.into_iter().map(|number| number.map(u64::from)).chain([it.bytes_down, it.bytes_up]).collect())
 }
 
 /// Returns the findings as CSV with a line of names, a row each.

@@ -177,6 +177,9 @@ pub struct Account {
     pub exit_code: Option<u8>,
     /// How it ended, by the wrapper's record.
     pub ending: Option<String>,
+    /// Bytes that Boundary carried up; none in an account that was judged before they were kept.
+    #[serde(default)]
+    pub bytes_up: Option<u64>,
     /// Bytes that Boundary carried down.
     pub bytes_down: Option<u64>,
     /// Where its log is.

@@ -289,6 +289,7 @@ impl<'a> Case<'a> {
             ended: view.and_then(|view| view.whole.ended),
             exit_code: None,
             ending: None,
+            bytes_up: view.and_then(|view| view.whole.bytes_up()),
             bytes_down: view.and_then(|view| view.whole.bytes_down()),
             transcript: None,
             transcript_evidence: None,

@@ -230,6 +230,7 @@ fn account(session: SsmSessionId, arn: String, started: Timestamp, ended: Option
         ended,
         exit_code: None,
         ending: None,
+        bytes_up: None,
         bytes_down: None,
         transcript: None,
         transcript_evidence: None,

@@ -7,6 +7,7 @@ use super::markup::Markup;
 use super::summary::chip;
 use crate::legible::moment;
 use crate::look::basis;
+use crate::person::link_of;
 use correlation::{Finding, Severity, State};
 
 /// All findings.
@@ -59,8 +60,7 @@ fn card(shown: &Shown<'_>, at: usize, page: &mut Markup) {
 fn about(it: &Finding, page: &mut Markup) {
     page.code_entry("Task", it.task_arn.as_deref()).code_entry("User", it.user_id.as_deref());
     page.code_entry("Principal", it.principal_arn.as_deref());
-    let link = format!("{}; {} of {} witnesses agree", it.assurance, it.agree, it.applicable);
-    page.entry("Link", Some(&link)).sentence_entry("What to do", it.code.meaning().advice);
+    page.entry("Link", link_of(it).as_deref()).sentence_entry("What to do", it.code.meaning().advice);
 }
 
 fn rests_on(it: &Finding, page: &mut Markup) {

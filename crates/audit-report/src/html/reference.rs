@@ -5,6 +5,7 @@
 use super::Shown;
 use super::markup::Markup;
 use super::summary::chip;
+use crate::legible::count;
 use correlation::{Code, Policy};
 use std::collections::BTreeSet;
 
@@ -19,8 +20,8 @@ pub(super) fn allow_lists(policy: &Policy, page: &mut Markup) {
     page.entry("All tasks managed", Some(yes(policy.all_tasks_managed)));
     page.entry("Source identity enforced", Some(yes(policy.source_identity_enforced)));
     page.entry("Session name enforced", Some(yes(policy.session_name_enforced)));
-    page.entry("Logs kept", Some(&format!("{} days", policy.log_retention_days)));
-    page.entry("Artifacts locked", Some(&format!("{} days", policy.artifact_retention_days)));
+    page.entry("Logs kept", Some(&days(policy.log_retention_days)));
+    page.entry("Artifacts locked", Some(&days(policy.artifact_retention_days)));
     page.entry("A shell may outlive by", Some(&format!("{} s", policy.outlive_tolerance_seconds))).raw("</dl></section>");
 }
 
@@ -37,6 +38,10 @@ fn list(name: &'static str, patterns: &[String], page: &mut Markup) {
     page.raw("</ul>");
 }
 
+fn days(number: u32) -> String {
+    count(number as usize, "day", "days")
+}
+
 fn yes(it: bool) -> &'static str {
     if it { "yes" } else { "no" }
 }
@@ -51,7 +56,10 @@ pub(super) fn glossary(shown: &Shown<'_>, page: &mut Markup) {
     for code in Code::ALL.iter().filter(|code| occurring.contains(code)) {
         let meaning = code.meaning();
         page.raw("<article class=code><h3><code>").raw(code.word()).raw("</code> ").raw(chip(code.severity())).raw("</h3><p>");
-        page.sentence(meaning.says).raw("</p><dl>").sentence_entry("Not raised", meaning.guard);
+        page.sentence(meaning.says).raw("</p><dl>");
+        if !meaning.guard.is_empty() {
+            page.sentence_entry("Not raised", meaning.guard);
+        }
         page.sentence_entry("What to do", meaning.advice).raw("</dl></article>");
     }
     page.raw("</section>");

@@ -6,8 +6,8 @@ use super::findings::state;
 use super::markup::Markup;
 use super::summary::chip;
 use super::{SessionPart, Shown, TranscriptText};
-use crate::legible::{count, minute, moment, size};
-use crate::person::{ending, lasted, user, when, who};
+use crate::legible::{count, minute, moment};
+use crate::person::{agreement, carried, ending, lasted, user, when, who};
 use crate::tables::{link_grade_word, witness_word};
 use crate::timeline::{Moment, Precision};
 use audit_facts::SsmSessionId;
@@ -63,7 +63,10 @@ fn line(shown: &Shown<'_>, place: usize, page: &mut Markup) {
     if let Some(id) = &it.investigation_id {
         page.text(id).raw(" · ");
     }
-    page.text(&lasted(it)).raw(" · ").text(&link(it)).raw(" · ").text(&agreement(it));
+    page.text(&lasted(it)).raw(" · ").text(&link(it));
+    if it.assurance != Assurance::None {
+        page.raw(" · ").text(&agreement(it));
+    }
     if let Some(code) = it.exit_code {
         page.raw(" · exit ").number(code.into());
     }
@@ -86,7 +89,7 @@ fn described(it: &Account, page: &mut Markup) {
     page.code_entry("Task", it.task_arn.as_deref().or(it.task_id.as_deref())).code_entry("Container", it.container.as_deref());
     page.entry("Investigation", it.investigation_id.as_deref()).entry("Cluster", it.cluster_id.as_deref());
     page.entry("Ending", ending(it).as_deref());
-    page.entry("Through Boundary", it.bytes_down.map(|bytes| format!("{} down", size(bytes))).as_deref());
+    page.entry("Through Boundary", carried(it).as_deref());
     page.code_entry("Transcript", it.transcript.as_deref());
     page.code_entry("Its evidence", it.transcript_evidence.as_deref()).raw("</dl>");
 }
@@ -106,7 +109,7 @@ fn findings(shown: &Shown<'_>, place: usize, page: &mut Markup) {
 }
 
 fn witnesses(it: &Account, page: &mut Markup) {
-    page.raw("<h4>Witnesses: ").text(&agreement(it)).raw("</h4><ul class=\"plain witnesses\">");
+    page.raw("<h4>").text(&agreement(it)).raw("</h4><ul class=\"plain witnesses\">");
     for said in &it.witnesses {
         witness(said, page);
     }
@@ -160,11 +163,6 @@ fn redactions(it: &TranscriptText) -> String {
     let taken = if kinds.is_empty() { "Nothing was taken out.".to_owned() } else { format!("Taken out: {}.", kinds.join(", ")) };
     let cut = if it.is_cut { " There was more than fits here; the evidence has all of it." } else { "" };
     format!("{taken}{cut} What was shown is the container's word.")
-}
-
-fn agreement(it: &Account) -> String {
-    let (agree, applicable) = it.agreement();
-    format!("{agree} of {applicable} agree")
 }
 
 fn link(it: &Account) -> String {

@@ -5,6 +5,7 @@
 use super::paper::{Paper, Tone};
 use crate::grade::grade_words;
 use crate::legible::{digest, legible, minute, moment};
+use crate::person::link_of;
 use correlation::{Basis, Finding, Severity, State};
 
 /// Lists findings, the worst first, and counts them.
@@ -37,7 +38,7 @@ pub(super) fn finding_lines(it: &Finding, paper: Paper) -> String {
     text.push_str(&paper.paragraph(10, None, &legible(&it.text, 2000)));
     text.push_str(&paper.parts(10, Some(Tone::Quiet), &about(it)));
     text.push_str(&paper.parts(10, Some(Tone::Quiet), &rests_on(it)));
-    text.push_str(&paper.paragraph(10, Some(Tone::Quiet), &format!("What to do: {}", it.code.meaning().advice)));
+    text.push_str(&paper.paragraph(10, Some(Tone::Strong), &format!("What to do: {}", it.code.meaning().advice)));
     text
 }
 
@@ -66,7 +67,7 @@ fn about(it: &Finding) -> Vec<String> {
 
 fn rests_on(it: &Finding) -> Vec<String> {
     let evidence: Vec<String> = it.evidence.iter().map(|id| digest(id)).collect();
-    let mut parts = vec![format!("link {}, {} of {} witnesses agree", legible(&it.assurance, 40), it.agree, it.applicable)];
+    let mut parts: Vec<String> = link_of(it).map(|link| legible(&link, 120)).into_iter().collect();
     if !evidence.is_empty() {
         parts.push(format!("evidence {}", evidence.join(" ")));
     }
@@ -77,5 +78,5 @@ fn rests_on(it: &Finding) -> Vec<String> {
 /// Returns what an absence rests on, in words.
 pub(crate) fn basis(basis: &Basis) -> String {
     let (from, to) = (minute(basis.from), minute(basis.to));
-    format!("{} {}, {from} to {to}", basis.source, grade_words(basis.grade))
+    format!("{} {}, {from} to {to} UTC", basis.source, grade_words(basis.grade))
 }

@@ -55,6 +55,27 @@ impl Paper {
         format!("{head}{}", self.paragraph(columns, None, text).trim_start())
     }
 
+    /// The heads of a table, and its rows of harmless cells aligned under them: as many columns as fit the paper, and beside each
+    /// row what the others hold.
+    pub(super) fn table<const N: usize>(self, heads: [&str; N], rows: &[[String; N]]) -> (String, Vec<(String, Vec<String>)>) {
+        // A column of nothing has no head either.
+        let is_empty = |column: usize| rows.iter().all(|row| row[column].is_empty());
+        let head = std::array::from_fn(|column| if is_empty(column) { String::new() } else { heads[column].to_owned() });
+        let first = |count: usize, row: &[String; N]| -> [String; N] {
+            std::array::from_fn(|column| if column < count { row[column].clone() } else { String::new() })
+        };
+        let lines = |count: usize| -> Vec<String> {
+            let all: Vec<[String; N]> = std::iter::once(&head).chain(rows).map(|row| first(count, row)).collect();
+            aligned(&all)
+        };
+        let fits = |count: &usize| lines(*count).iter().all(|line| line.chars().count() <= self.width);
+        let count = (1..=N).rev().find(fits).unwrap_or(1);
+        let mut lines = lines(count).into_iter();
+        let head = format!("{}\n", self.tone(Tone::Quiet, &lines.next().unwrap_or_default()));
+        let rest = |row: &[String; N]| row[count..].iter().filter(|cell| !cell.is_empty()).cloned().collect();
+        (head, lines.zip(rows.iter().map(rest)).collect())
+    }
+
     fn lines(self, indent: usize, tone: Option<Tone>, lines: &[String]) -> String {
         let toned = |line: &str| tone.map_or_else(|| line.to_owned(), |tone| self.tone(tone, line));
         lines.iter().map(|line| format!("{:indent$}{}\n", "", toned(line))).collect()
@@ -99,7 +120,7 @@ fn broken<'a>(parts: impl Iterator<Item = &'a str>, between: &str, width: usize)
 }
 
 /// Rows of harmless cells as lines, each column as wide as its widest cell, two blanks between, none at the end.
-pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: [usize; N] = std::array::from_fn(width);
     let line = |row: &[String; N]| {
@@ -129,6 +150,18 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [["a", "", "c"], ["aaa", "", ""]].map(|row| row.map(str::to_owned));
         assert_eq!(aligned(&rows), ["a    c", "aaa"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_stands_beside_its_row() {
+        let rows = [["a".repeat(12), String::new(), "b".repeat(9)], ["c".to_owned(), String::new(), String::new()]];
+        let table = |width| Paper { width, colours: false }.table(["one", "two", "three"], &rows);
+        let (head, lines) = table(23);
+        assert_eq!(head, "one           three\n", "an empty column has no head");
+        assert_eq!(lines, [("aaaaaaaaaaaa  bbbbbbbbb".to_owned(), Vec::new()), ("c".to_owned(), Vec::new())]);
+        let (head, lines) = table(22);
+        assert_eq!(head, "one\n");
+        assert_eq!(lines, [("a".repeat(12), vec!["b".repeat(9)]), ("c".to_owned(), Vec::new())]);
     }
 
     #[test]

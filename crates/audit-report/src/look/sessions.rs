@@ -3,9 +3,9 @@
 //! Owns their order of words: who, where, through what, and who agrees.
 
 use super::findings::finding_lines;
-use super::paper::{Paper, Tone, aligned};
-use crate::legible::{count, legible, moment, size};
-use crate::person::{self, ending, lasted, when};
+use super::paper::{Paper, Tone};
+use crate::legible::{count, legible, moment};
+use crate::person::{self, agreement, carried, ending, lasted, when};
 use crate::tables::{link_grade_word, witness_word};
 use crate::timeline::Moment;
 use correlation::account::Word;
@@ -16,11 +16,12 @@ pub fn sessions(accounts: &[Account], paper: Paper) -> String {
     let mut ordered: Vec<&Account> = accounts.iter().collect();
     ordered.sort_by_key(|it| (it.started, &it.id));
     let rows: Vec<[String; 7]> = ordered.iter().map(|it| row(it)).collect();
-    let mut text = String::new();
-    for (it, line) in ordered.iter().zip(aligned(&rows)) {
+    let heads = ["began, UTC", "lasted", "who", "Boundary session", "link", "witnesses", "ending"];
+    let (mut text, lines) = paper.table(heads, &rows);
+    for (it, (line, rest)) in ordered.iter().zip(lines) {
         text.push_str(&link_tone(it).map_or_else(|| line.clone(), |tone| paper.tone(tone, &line)));
         text.push('\n');
-        text.push_str(&paper.parts(4, Some(Tone::Quiet), &where_it_was(it)));
+        text.push_str(&paper.parts(4, Some(Tone::Quiet), &[rest, where_it_was(it)].concat()));
     }
     text.push_str(&format!("{}\n", count(accounts.len(), "session", "sessions")));
     text
@@ -34,7 +35,8 @@ fn row(it: &Account) -> [String; 7] {
         user(it),
         it.boundary_session_id.as_deref().map_or_else(|| "-".to_owned(), |id| legible(id, 60)),
         link(it),
-        format!("{agree}/{applicable} agree"),
+        // Without a link nothing is agreed on but that there was a shell.
+        if it.assurance == Assurance::None { String::new() } else { format!("{agree}/{applicable} agree") },
         it.exit_code.map(|code| format!("exit {code}")).unwrap_or_default(),
     ]
 }
@@ -74,7 +76,7 @@ fn who(it: &Account, paper: Paper) -> String {
         ("container", it.container.clone()),
         ("investigation", investigation),
         ("ending", ending(it)),
-        ("boundary bytes", it.bytes_down.map(|bytes| format!("{} down", size(bytes)))),
+        ("boundary bytes", carried(it)),
         ("transcript", Some(it.transcript.clone().unwrap_or_else(|| "none".to_owned()))),
     ];
     entries.iter().filter_map(|(name, value)| Some(paper.entry(name, value.as_deref()?))).collect()
@@ -95,8 +97,7 @@ fn through(it: &Account, paper: Paper) -> String {
 }
 
 fn witnesses(it: &Account, paper: Paper) -> String {
-    let (agree, applicable) = it.agreement();
-    let mut text = paper.heading(&format!("{agree} of {applicable} witnesses agree"));
+    let mut text = paper.heading(&agreement(it));
     for said in &it.witnesses {
         let (word, tone) = word(said.word);
         let head = format!("  {:<9}  {}  ", witness_word(said.witness), paper.tone(tone, &format!("{word:<14}")));

@@ -77,7 +77,7 @@ impl Scene {
             (
                 Code::BypassExec,
                 State::Confirmed,
-                "ExecuteCommand by assumed-role/admin/mallory opened a shell, and no Boundary session belongs to it.",
+                "ExecuteCommand by assumed-role/admin/mallory opened a shell, and none of the Boundary sessions that were read (coverage then: proved) belongs to it.",
             ),
             (Code::SessionNoLog, State::Provisional, "The shell ended, and there is no log of it in /ecs/exec."),
             (Code::IdentityMismatch, State::Confirmed, "Boundary's user is bob, the principal alice, the task's owner bob."),

@@ -212,6 +212,7 @@ fn account(case: &Case, shell: &Execution, user_id: Option<String>, user_name: O
         ended: None,
         exit_code: None,
         ending: None,
+        bytes_up: None,
         bytes_down: None,
         transcript: None,
         transcript_evidence: None,
