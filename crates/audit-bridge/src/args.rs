@@ -231,16 +231,16 @@ pub struct ReplayArgs {
     /// The wrapper's own recording, for the real timing; its digest must be that of the wrapper's record
     #[arg(long, env = "AUDIT_BRIDGE_RECORDING", value_name = "FILE")]
     pub recording: Option<PathBuf>,
-    /// How many times as fast
-    #[arg(long, env = "AUDIT_BRIDGE_SPEED", value_name = "FACTOR", default_value_t = 1.0)]
+    /// How many times as fast, from 0.01 to 100
+    #[arg(long, env = "AUDIT_BRIDGE_SPEED", value_name = "FACTOR", default_value_t = 1.0, value_parser = parse_speed)]
     pub speed: f64,
     /// Where to begin, seconds
-    #[arg(long, env = "AUDIT_BRIDGE_START", value_name = "SECONDS", default_value_t = 0.0)]
+    #[arg(long, env = "AUDIT_BRIDGE_START", value_name = "SECONDS", default_value_t = 0.0, value_parser = parse_seconds)]
     pub start: f64,
     /// The longest pause, seconds
-    #[arg(long, env = "AUDIT_BRIDGE_IDLE_LIMIT", value_name = "SECONDS", default_value_t = 2.0)]
+    #[arg(long, env = "AUDIT_BRIDGE_IDLE_LIMIT", value_name = "SECONDS", default_value_t = 2.0, value_parser = parse_seconds)]
     pub idle_limit: f64,
-    /// Write an asciicast into this file instead of playing
+    /// Write an asciicast into this file, which must not exist, instead of playing
     #[arg(long, env = "AUDIT_BRIDGE_EXPORT", value_name = "FILE", conflicts_with = "text")]
     pub export: Option<PathBuf>,
     /// Print the text that was shown, secrets redacted, instead of playing
@@ -394,6 +394,16 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write for example 90s or 5m"))
 }
 
+fn parse_speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (0.01..=100.0).contains(speed));
+    speed.ok_or_else(|| "write a number from 0.01 to 100".to_owned())
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds >= 0.0);
+    seconds.ok_or_else(|| "write a number of seconds, 0 or more".to_owned())
+}
+
 /// A day, a moment, or a time ago.
 fn parse_moment(text: &str) -> Result<Timestamp, String> {
     moment(text, Timestamp::now()).ok_or_else(|| "write for example 2026-11-20, 2026-11-20T08:00:00Z or 24h".to_owned())
@@ -420,6 +430,29 @@ mod tests {
     fn the_command_line_is_sound() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_replay_takes_no_speed_and_no_time_that_cannot_be() {
+        let parsed = |flag: &str, value: &str| {
+            let flag = format!("{flag}={value}");
+            Cli::try_parse_from(["audit-bridge", "replay", "s_1234567890", &flag]).map_err(|error| error.kind())
+        };
+        for (flag, value) in [
+            ("--speed", "0"),
+            ("--speed", "-1"),
+            ("--speed", "NaN"),
+            ("--speed", "inf"),
+            ("--speed", "fast"),
+            ("--idle-limit", "-1"),
+            ("--idle-limit", "NaN"),
+            ("--start", "-0.5"),
+            ("--start", "inf"),
+        ] {
+            let refused = parsed(flag, value).map(|_| ());
+            assert_eq!(refused, Err(clap::error::ErrorKind::ValueValidation), "{flag} {value}");
+        }
+        assert!(parsed("--speed", "0.5").is_ok() && parsed("--idle-limit", "0").is_ok() && parsed("--start", "1.5").is_ok());
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! `replay`: plays what a session showed, or writes it out.
 //!
-//! Owns the terminal while it plays: raw, on the alternate screen, and as it was afterwards. Nothing that was recorded reaches it but
-//! through the player's own screen model. The timing is real from the wrapper's recording; a log has none, and that is said.
+//! Owns which bytes are played, exported or printed; the terminal is [`terminal`]'s. Nothing that was recorded reaches it but through
+//! the player's own screen model. The timing is real from the wrapper's recording; a log has none, and that is said.
+
+mod terminal;
 
 use crate::args::ReplayArgs;
 use crate::collect::pages::PageIndex;
@@ -16,14 +18,13 @@ use audit_state::Reader;
 use cli_kit::exit as shared;
 use correlation::Account;
 use evidence_bundle::Sha256;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
-use std::io::{IsTerminal as _, Read as _, Write as _};
-use std::time::{Duration, Instant};
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use transcript::cast::{self, Pace};
 use transcript::exec_log;
 use transcript::marks::{Item, Piped, Pipes, Stripper};
-use transcript::player::{Key, Next, Player};
 use transcript::redact::{Grade, Redactor};
 use transcript::screen::{self, Size};
 
@@ -35,7 +36,7 @@ pub(crate) const TEXT_MAX: usize = 16 << 20;
 /// Plays a session, exports it, or prints its text.
 pub(crate) fn replay(settings: &Settings, args: &ReplayArgs) -> u8 {
     match tried(settings, args) {
-        Ok(()) => shared::OK,
+        Ok(code) => code,
         Err(error) => {
             tell(&format!("{error:#}"));
             exit::FAILED
@@ -43,19 +44,14 @@ pub(crate) fn replay(settings: &Settings, args: &ReplayArgs) -> u8 {
     }
 }
 
-fn tried(settings: &Settings, args: &ReplayArgs) -> anyhow::Result<()> {
-    if !(0.01..=100.0).contains(&args.speed) {
-        bail!("--speed takes a number from 0.01 to 100");
-    }
+fn tried(settings: &Settings, args: &ReplayArgs) -> anyhow::Result<u8> {
     let reader = open_reader(settings)?;
     let account = one(&reader, &args.session)?;
     if args.text {
         let body = body(settings, &reader, &account)?.context("there is no log of this session")?;
         print(&redacted(&body).text);
-        return Ok(());
+        return Ok(shared::OK);
     }
-    let size = std::io::stdout().is_terminal().then(|| tcgetwinsize(std::io::stdout()).ok()).flatten();
-    let size = size.map_or(Size::new(80, 24), |size| Size::new(size.ws_col.into(), size.ws_row.into()));
     let bytes = if let Some(file) = &args.recording {
         recording(&reader, &account, file)?
     } else {
@@ -64,11 +60,21 @@ fn tried(settings: &Settings, args: &ReplayArgs) -> anyhow::Result<()> {
         paced(&account, &without_frames(&body))
     };
     if let Some(file) = &args.export {
-        std::fs::write(file, &bytes).with_context(|| format!("failed to write `{}`", file.display()))?;
-        return Ok(());
+        export(file, &bytes)?;
+        return Ok(shared::OK);
     }
-    let recording = cast::read(&bytes).context("failed to read the recording")?;
-    play(recording, args, size)
+    terminal::play(cast::read(&bytes).context("failed to read the recording")?, args)
+}
+
+/// Writes a recording for its owner alone; it shows the session's secrets. What is there already is not touched.
+fn export(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            bail!("`{}` exists; remove it or name another", file.display())
+        }
+        opened => opened.with_context(|| format!("failed to create `{}`", file.display()))?,
+    };
+    out.write_all(bytes).with_context(|| format!("failed to write `{}`", file.display()))
 }
 
 /// The one account of a session.
@@ -83,7 +89,7 @@ fn one(reader: &Reader, session: &str) -> anyhow::Result<Account> {
 }
 
 /// The wrapper's recording, when it is the one that its record names.
-fn recording(reader: &Reader, account: &Account, file: &std::path::Path) -> anyhow::Result<Vec<u8>> {
+fn recording(reader: &Reader, account: &Account, file: &Path) -> anyhow::Result<Vec<u8>> {
     let bytes = std::fs::read(file).with_context(|| format!("failed to read `{}`", file.display()))?;
     let sha256 = sha256_hex(&bytes);
     let told = reader.facts(&account.facts)?.into_iter().find_map(|fact| match fact.body {
@@ -186,99 +192,21 @@ fn without_frames(body: &[u8]) -> Vec<u8> {
     before
 }
 
-/// Plays on the terminal until the end or a key ends it.
-fn play(recording: cast::Cast, args: &ReplayArgs, size: Size) -> anyhow::Result<()> {
-    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        bail!("playing needs a terminal; use --export FILE or --text");
-    }
-    let began = Instant::now();
-    let idle_limit = Duration::from_secs_f64(args.idle_limit.clamp(0.0, 3600.0));
-    let mut player = Player::new(recording, size, Some(idle_limit), began.elapsed());
-    // The player's speeds are powers of two: the nearest is taken.
-    let mut speed = args.speed;
-    while !(0.7..=1.42).contains(&speed) {
-        player.handle_key(if speed > 1.0 { Key::Faster } else { Key::Slower }, began.elapsed());
-        speed = if speed > 1.0 { speed / 2.0 } else { speed * 2.0 };
-    }
-    let _screen = Screen::take().context("failed to take the terminal")?;
-    if args.start > 0.0 {
-        player.seek(Duration::from_secs_f64(args.start.min(1e9)), began.elapsed());
-    }
-    let mut ended = false;
-    loop {
-        match player.poll(began.elapsed()) {
-            Next::Write(bytes) => {
-                let mut out = std::io::stdout().lock();
-                out.write_all(&bytes)?;
-                out.flush()?;
-            }
-            Next::WaitUntil(at) => press(&mut player, &began, Some(at.saturating_sub(began.elapsed())))?,
-            Next::WaitForKey => press(&mut player, &began, None)?,
-            Next::Ended if ended => return Ok(()),
-            Next::Ended => {
-                ended = true;
-                press(&mut player, &began, None)?;
-            }
-            Next::Quit => return Ok(()),
-        }
-    }
-}
-
-/// Waits for a key, or until the time is up.
-fn press(player: &mut Player, began: &Instant, wait: Option<Duration>) -> anyhow::Result<()> {
-    let stdin = std::io::stdin();
-    let wait = wait.map(|wait| rustix::event::Timespec {
-        tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: i64::from(wait.subsec_nanos()),
-    });
-    let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
-    if poll(&mut fds, wait.as_ref())? == 0 {
-        return Ok(());
-    }
-    let mut bytes = [0; 16];
-    let count = stdin.lock().read(&mut bytes)?;
-    if count == 0 {
-        player.handle_key(Key::Quit, began.elapsed());
-        return Ok(());
-    }
-    let mut rest = &bytes[..count];
-    while let Some((key, used)) = Key::read(rest) {
-        player.handle_key(key, began.elapsed());
-        rest = &rest[used..];
-    }
-    Ok(())
-}
-
-/// The terminal, raw and on its alternate screen; given back on drop.
-struct Screen {
-    before: Termios,
-}
-
-impl Screen {
-    fn take() -> anyhow::Result<Self> {
-        let before = tcgetattr(std::io::stdin())?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        tcsetattr(std::io::stdin(), OptionalActions::Flush, &raw)?;
-        let screen = Self { before };
-        let mut out = std::io::stdout().lock();
-        out.write_all(b"\x1b[?1049h\x1b[H\x1b[2J")?;
-        out.flush()?;
-        Ok(screen)
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(b"\x1b[?25h\x1b[0m\x1b[?1049l").and_then(|()| out.flush());
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Flush, &self.before);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_export_is_its_owners_alone_and_replaces_nothing() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("out.cast");
+        export(&file, b"first").unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let refused = export(&file, b"second").unwrap_err();
+        assert_eq!(refused.to_string(), format!("`{}` exists; remove it or name another", file.display()));
+        assert_eq!(std::fs::read(&file).unwrap(), b"first");
+    }
 
     #[test]
     fn a_short_log_that_shows_more_than_is_kept_is_cut() {

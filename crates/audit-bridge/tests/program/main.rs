@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod bundles;
+mod playing;
 mod rounds;
 mod said;
 mod seat;

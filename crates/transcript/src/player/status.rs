@@ -30,10 +30,10 @@ impl Status {
         if self.is_over {
             lines.extend([format!("{sign}end"), format!("{both}  end"), format!("{sign}{said}"), format!("{both}  {said}")]);
         } else {
-            // Whole keys only: half of one would be another.
+            // Whole keys only, and the way out first: half of one would be another.
             let keys: Vec<&str> = said.split(" · ").collect();
-            lines.push(format!("{speed}  q quit"));
-            lines.extend((1..=keys.len()).map(|count| format!("{speed}  {}", keys[..count].join(" · "))));
+            let (quit, others) = keys.split_last().unwrap_or((&"", &[]));
+            lines.extend((0..keys.len()).map(|count| format!("{speed}  {}", [&others[..count], &[quit]].concat().join(" · "))));
         }
         // The last one that fits says most of what matters.
         lines.into_iter().rev().find(|line| line.chars().count() <= columns).unwrap_or_default()
@@ -77,7 +77,7 @@ mod tests {
                 before = length;
             }
         }
-        assert_eq!(status().line(40), "▶ 00:12 / 03:40  1×  space pause");
+        assert_eq!(status().line(45), "▶ 00:12 / 03:40  1×  space pause · q quit");
         assert_eq!(status().line(30), "▶ 00:12 / 03:40  1×  q quit");
         assert_eq!(status().line(16), "▶ 00:12 / 03:40");
         assert_eq!(status().line(4), "");
