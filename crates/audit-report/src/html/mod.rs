@@ -1,11 +1,13 @@
 //! The report as one page: no script, nothing from elsewhere, readable on screen, on paper and in the dark.
 //!
-//! Owns the page's order: first how far was read, then what was found, then each session, then what all of it rests on.
+//! Owns the page's order: first how far was read, then what was found, then each session, then what all of it rests on,
+//! last how to read it.
 //! Everything that others wrote goes through one type, which lets no text become markup.
 
 mod coverage;
 mod findings;
 mod markup;
+mod reading;
 mod reference;
 mod sessions;
 mod summary;
@@ -80,6 +82,7 @@ pub fn report(input: &ReportInput<'_>) -> String {
     coverage::section(input, &mut page);
     reference::allow_lists(input.policy, &mut page);
     reference::glossary(&shown, &mut page);
+    reading::section(&mut page);
     page.raw("</main></body></html>\n");
     page.finish()
 }
@@ -144,7 +147,8 @@ fn title(input: &ReportInput<'_>, page: &mut Markup) {
     page.text(&format!("{} to {} UTC", minute(input.coverage.from), minute(input.coverage.to)));
     page.raw("</p><p class=quiet>Made ").text(&moment(input.made_at)).raw(" UTC by audit-bridge ").text(input.tool_version);
     page.raw(". All times are UTC.</p><nav aria-label=\"Parts\"><a href=\"#findings\">Findings</a> <a href=\"#sessions\">Sessions</a> ");
-    page.raw("<a href=\"#coverage\">Coverage</a> <a href=\"#allow-lists\">Allow-lists</a> <a href=\"#glossary\">Glossary</a></nav></header>");
+    page.raw("<a href=\"#coverage\">Coverage</a> <a href=\"#allow-lists\">Allow-lists</a> <a href=\"#glossary\">Glossary</a> ");
+    page.raw("<a href=\"#reading\">How to read this</a></nav></header>");
 }
 
 #[cfg(test)]

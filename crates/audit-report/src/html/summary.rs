@@ -34,6 +34,16 @@ pub(super) fn summary(shown: &Shown<'_>, page: &mut Markup) {
     page.raw("</section>");
 }
 
+/// What each word of a link rests on, the strongest first.
+pub(super) const LINKS: [(Assurance, &str); 6] = [
+    (Assurance::Attested, "AWS or the operator wrote or enforced the id."),
+    (Assurance::Corroborated, "The client planted the id; Boundary's bytes, connections and addresses agree."),
+    (Assurance::Asserted, "The client planted the id, and nothing more."),
+    (Assurance::Inferred, "Nothing holds the id: task, person, times and bytes fit best."),
+    (Assurance::None, "There is no link, and what was read suffices to say so."),
+    (Assurance::Unknown, "Not enough was read to say whether there is a link."),
+];
+
 fn states(shown: &Shown<'_>, page: &mut Markup) {
     const STATES: [State; 4] = [State::Confirmed, State::Provisional, State::Open, State::Resolved];
     page.raw("<div class=scroll><table><caption>Findings by severity and state</caption><thead><tr><th scope=col>Severity");
@@ -52,14 +62,6 @@ fn states(shown: &Shown<'_>, page: &mut Markup) {
 }
 
 fn links(shown: &Shown<'_>, page: &mut Markup) {
-    const LINKS: [(Assurance, &str); 6] = [
-        (Assurance::Attested, "AWS or the operator wrote or enforced the id."),
-        (Assurance::Corroborated, "The client planted the id; Boundary's bytes, connections and addresses agree."),
-        (Assurance::Asserted, "The client planted the id, and nothing more."),
-        (Assurance::Inferred, "Nothing holds the id: task, person, times and bytes fit best."),
-        (Assurance::None, "There is no link, and what was read suffices to say so."),
-        (Assurance::Unknown, "Not enough was read to say whether there is a link."),
-    ];
     page.raw("<div class=scroll><table><caption>Sessions by the strength of their link between Boundary and AWS</caption>");
     page.raw("<thead><tr><th scope=col>Link<th scope=col class=n>Sessions<th scope=col>What it rests on</tr></thead><tbody>");
     for (assurance, rests_on) in LINKS {

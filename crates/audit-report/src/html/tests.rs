@@ -43,6 +43,36 @@ fn the_coverage_comes_first_and_nothing_comes_from_elsewhere() {
 }
 
 #[test]
+fn somebody_who_never_saw_it_is_told_how_to_read_it() {
+    let page = page_of(&Scene::of(1));
+    let (_, reading) = page.split_once("id=reading>").unwrap();
+    let states = ["open", "provisional", "confirmed", "resolved"].map(|word| format!(">{word}</span><dd>"));
+    let words = [
+        "aws",
+        "operator",
+        "container",
+        "client",
+        "agrees",
+        "disagrees",
+        "silent",
+        "not applicable",
+        "attested",
+        "corroborated",
+        "asserted",
+        "inferred",
+        "none",
+        "unknown",
+        "proved",
+        "best effort",
+    ];
+    for explained in states.into_iter().chain(words.map(|word| format!("<dt>{word}<dd>"))) {
+        assert!(reading.contains(&explained), "{explained}");
+    }
+    assert!(reading.contains("<pre>audit-bridge verify BUNDLE --key KEY.pub</pre>"));
+    assert!(page.split_once("id=reading>").unwrap().0.contains("href=\"#reading\""));
+}
+
+#[test]
 fn every_link_leads_somewhere() {
     let page = page_of(&Scene::of(40));
     let after = |mark: &str, end: &[char]| -> Vec<String> {
