@@ -63,6 +63,8 @@ const SHORT_OPTION: &[(&str, &str)] = &[
 ];
 
 pub(super) fn find(line: &str, spans: &mut Vec<Span>) {
+    // Blanks at the end belong to no secret, and are many in a long line that the screen broke.
+    let line = line.trim_end();
     let lower = line.to_ascii_lowercase();
     named_values(line, &lower, spans);
     authorizations(line, &lower, spans);
@@ -71,16 +73,24 @@ pub(super) fn find(line: &str, spans: &mut Vec<Span>) {
     curl_users(line, spans);
 }
 
-/// The bytes that were walked last, of names and of values.
-#[derive(Default)]
+/// What was walked last, of names and of values, and where the line's first word ends.
 struct Runs {
     names: LastRun,
     values: LastRun,
+    first_word_end: usize,
+}
+
+impl Runs {
+    fn of(line: &str) -> Self {
+        let begin = line.len() - line.trim_start().len();
+        let first_word_end = line[begin..].find(' ').map_or(line.len(), |blank| begin + blank);
+        Self { names: LastRun::default(), values: LastRun::default(), first_word_end }
+    }
 }
 
 fn named_values(line: &str, lower: &str, spans: &mut Vec<Span>) {
     static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(PASSWORDS.iter().chain(SECRETS).copied()));
-    let (mut runs, mut covered) = (Runs::default(), 0);
+    let (mut runs, mut covered) = (Runs::of(line), 0);
     for (start, place) in INDEX.candidates(lower) {
         if start < covered {
             continue;
@@ -124,7 +134,8 @@ fn value_after(line: &str, lower: &str, name: Range<usize>, is_password: bool, r
     if !matches!(tail, "s" | "value" | "data" | "key") && !tail.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let range = value(line, value_at(line, lower, &name, rest_of_name.end, is_password)?, &mut runs.values)?;
+    let is_first = name.start <= runs.first_word_end;
+    let range = value(line, value_at(line, lower, &name, rest_of_name.end, is_password, is_first)?, &mut runs.values)?;
     let text = &line[range.clone()];
     let is_count = tail == "s" && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_folder = &lower[name.clone()] == "pwd" && text.starts_with('/');
@@ -132,8 +143,8 @@ fn value_after(line: &str, lower: &str, name: Range<usize>, is_password: bool, r
     (!is_count && !is_folder && !is_verdict).then_some(range)
 }
 
-/// Where the value of a name begins that ends here.
-fn value_at(line: &str, lower: &str, name: &Range<usize>, end: usize, is_password: bool) -> Option<usize> {
+/// Where the value of a name begins that ends here; `is_first` says that the name stands in the line's first word.
+fn value_at(line: &str, lower: &str, name: &Range<usize>, end: usize, is_password: bool, is_first: bool) -> Option<usize> {
     let quote = quote(&line[end..]);
     let after_name = end + quote;
     let at = after_name + blanks(&line[after_name..]);
@@ -151,7 +162,11 @@ fn value_at(line: &str, lower: &str, name: &Range<usize>, end: usize, is_passwor
         // `PASSWORD 'value'`, `IDENTIFIED WITH some_password BY 'value'`.
         [b'\'', ..] if apart && is_password => 0,
         _ if apart && is_password && lower[at..].starts_with("by '") => 3,
-        _ if apart && (is_option(line, name.start) || is_in_table(line, name, at) || is_in_netrc(lower, name.start)) => 0,
+        _ if apart
+            && (is_option(line, name.start) || (is_first && is_in_table(line, name, at)) || is_in_netrc(lower, name.start)) =>
+        {
+            0
+        }
         _ => return None,
     };
     Some(at + sign + blanks(&after[sign..]))
@@ -174,14 +189,13 @@ fn is_option(line: &str, start: usize) -> bool {
 
 /// Whether `<` begins the name's word.
 fn is_element(line: &str, start: usize) -> bool {
-    let before = line[..start].bytes().rev().take(ELEMENT_MAX);
-    before.skip_while(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(byte)).next() == Some(b'<')
+    let mut before = line[..start].bytes().rev().take(ELEMENT_MAX);
+    before.find(|byte| !byte.is_ascii_alphanumeric() && !b"_-.:".contains(byte)) == Some(b'<')
 }
 
-/// Whether the line is a name, some blanks and one word, as a table of Vault's has it.
+/// Whether the line goes on after its first word with some blanks and one word, as a table of Vault's has it.
 fn is_in_table(line: &str, name: &Range<usize>, at: usize) -> bool {
-    let word = line[at..].trim_end();
-    name.len() > 4 && line[..at].ends_with("  ") && !line[..name.start].trim_start().contains(' ') && !word.contains(' ')
+    name.len() > 4 && line[..at].ends_with("  ") && !line[at..].contains(' ')
 }
 
 /// `machine HOST login USER password VALUE`.
@@ -256,7 +270,7 @@ fn prompts(line: &str, lower: &str, spans: &mut Vec<Span>) {
             let Some(colon) = colon else { continue };
             let prompt = colon == 0 || for_whom.starts_with(" for ") || for_whom.starts_with(" (");
             let at = start + name.len() + colon + 1;
-            let answer = line[at..].trim();
+            let answer = line[at..].trim_start();
             if prompt && begins_word(line, start) && !answer.is_empty() && !answer.contains(' ') && !is_reference(answer) {
                 let range = at + line[at..].find(answer).unwrap_or(0);
                 covered = range + answer.len();
