@@ -63,7 +63,7 @@ mod tests {
         assert_eq!(paused.line(80), "‖ 00:12 / 03:40  0.5×  paused  space plays · ←→ seek · +- speed · q quit");
         let over = Status { is_over: true, is_paused: true, ..status() };
         assert_eq!(over.line(80), "■ 00:12 / 03:40  end — q quits, ← goes back");
-        let long = Status { length: Duration::from_secs(7200), ..status() };
+        let long = Status { length: Duration::from_hours(2), ..status() };
         assert!(long.line(80).starts_with("▶ 0:00:12 / 2:00:00  1×"));
     }
 
