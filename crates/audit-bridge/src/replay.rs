@@ -18,8 +18,8 @@ use audit_state::Reader;
 use cli_kit::exit as shared;
 use correlation::Account;
 use evidence_bundle::Sha256;
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use transcript::cast::{self, Pace};
@@ -90,7 +90,7 @@ fn one(reader: &Reader, session: &str) -> anyhow::Result<Account> {
 
 /// The wrapper's recording, when it is the one that its record names.
 fn recording(reader: &Reader, account: &Account, file: &Path) -> anyhow::Result<Vec<u8>> {
-    let bytes = std::fs::read(file).with_context(|| format!("failed to read `{}`", file.display()))?;
+    let bytes = read_most(file, LONGEST)?;
     let sha256 = sha256_hex(&bytes);
     let told = reader.facts(&account.facts)?.into_iter().find_map(|fact| match fact.body {
         Body::LinkEnd(end) => end.transcript_sha256,
@@ -101,6 +101,17 @@ fn recording(reader: &Reader, account: &Account, file: &Path) -> anyhow::Result<
         Some(_) => bail!("`{}` is not the recording that the wrapper's record names: its digest is another", file.display()),
         None => bail!("the wrapper's record names no recording, so nothing shows that `{}` is this session's", file.display()),
     }
+}
+
+/// Reads a file that is no longer than this; a device or a pipe without end is not read to it.
+fn read_most(file: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
+    let opened = File::open(file).with_context(|| format!("failed to open `{}`", file.display()))?;
+    let mut bytes = Vec::new();
+    opened.take(most + 1).read_to_end(&mut bytes).with_context(|| format!("failed to read `{}`", file.display()))?;
+    if bytes.len() as u64 > most {
+        bail!("`{}` is longer than {most} bytes, the longest that is played", file.display());
+    }
+    Ok(bytes)
 }
 
 /// A log as an asciicast at a steady pace.
@@ -195,6 +206,15 @@ fn without_frames(body: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recording_without_end_is_not_read_to_it() {
+        let refused = read_most(Path::new("/dev/zero"), 1000).unwrap_err();
+        assert_eq!(refused.to_string(), "`/dev/zero` is longer than 1000 bytes, the longest that is played");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), [7; 1000]).unwrap();
+        assert_eq!(read_most(file.path(), 1000).unwrap(), [7; 1000]);
+    }
 
     #[test]
     fn an_export_is_its_owners_alone_and_replaces_nothing() {
