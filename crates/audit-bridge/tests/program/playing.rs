@@ -23,10 +23,15 @@ struct Played {
 
 impl Played {
     fn of(seat: &Seat, session: &str, arguments: &[&str]) -> Self {
+        Self::words(seat, &[&["replay", session], arguments].concat(), "xterm-256color")
+    }
+
+    fn words(seat: &Seat, arguments: &[&str], terminal: &str) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(pty_process::Size::new(24, 80)).unwrap();
-        let program = seat.command("state", &[&["replay", session], arguments].concat());
-        let mut command = Command::new(program.get_program()).args(program.get_args());
+        let program = seat.command("state", arguments);
+        let mut command =
+            Command::new(program.get_program()).args(program.get_args()).env("TERM", terminal).env_remove("NO_COLOR");
         for (name, value) in program.get_envs() {
             command = match value {
                 Some(value) => command.env(name, value),
@@ -49,6 +54,16 @@ impl Played {
             }
         }
         self.seen = self.seen.split_once(text).unwrap().1.to_owned();
+    }
+
+    /// All that comes until it ends.
+    fn all(mut self) -> String {
+        let mut bytes = [0; 4096];
+        while let Ok(count) = self.pty.read(&mut bytes) {
+            self.seen.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+        self.child.wait().unwrap();
+        self.seen
     }
 
     fn is_raw(&self) -> bool {
@@ -116,6 +131,14 @@ async fn from_the_end_one_may_go_back_and_arrive_again() {
     played.until("end — q quits, ← goes back");
     played.pty.write_all(b"q").unwrap();
     assert_eq!(played.given_back().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dumb_terminal_gets_no_colours() {
+    let (seat, _) = played_seat().await;
+    let plain = Played::words(&seat, &["findings"], "dumb").all();
+    assert!(plain.contains("BYPASS_EXEC") && !plain.contains('\u{1b}'), "{plain:?}");
+    assert!(Played::words(&seat, &["findings"], "xterm-256color").all().contains('\u{1b}'));
 }
 
 #[tokio::test(flavor = "multi_thread")]

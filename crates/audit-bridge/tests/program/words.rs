@@ -93,6 +93,7 @@ async fn a_report_is_a_bundle_that_its_key_verifies_and_a_changed_one_is_not() {
     assert!(matches!(written.status.code(), Some(2 | 3)), "{}", String::from_utf8_lossy(&written.stderr));
     let verify = || seat.run(&["verify", &path("bundle"), "--key", &path("key.pub")]);
     assert!(verify().status.success(), "{}", String::from_utf8_lossy(&verify().stdout));
+    assert!(!verify().stdout.ends_with(b"\n\n"), "no blank line at the end");
     for file in std::fs::read_dir(seat.path("bundle/transcripts")).unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
         assert!(text.contains("redacted") && !text.contains("ghp_0123"), "{text}");
