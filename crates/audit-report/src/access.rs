@@ -19,6 +19,10 @@ pub struct AccessChange {
     pub action: String,
     /// `target`, `role` or `alias`.
     pub object: String,
+    /// The object's name.
+    pub name: String,
+    /// The task on whose account.
+    pub task_id: Option<String>,
     /// Why, as a stable word.
     pub reason: String,
     /// `done`, `refused`, `unknown`; none when no outcome was found.
@@ -294,6 +298,8 @@ fn told(change: &SyncChange) -> AccessChange {
         run_id: change.run_id.clone(),
         action: change.action.clone(),
         object: change.object.clone(),
+        name: change.name.clone(),
+        task_id: change.task_id.as_ref().map(|id| id.as_str().to_owned()),
         reason: change.reason.clone(),
         result: change.result.clone(),
     }

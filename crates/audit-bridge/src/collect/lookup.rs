@@ -310,7 +310,7 @@ mod tests {
 
     /// Serves an event every ten minutes, fifty a page.
     fn history(asked: &Asked) -> (u16, Vec<u8>) {
-        let second = |key: &str| asked.body[key].as_f64().unwrap_or_default() as i64;
+        let second = |key: &str| second(&json!({"EventTime": asked.body[key]})).unwrap_or_default();
         let from = second("StartTime");
         let last: i64 = asked.body["NextToken"].as_str().map_or(second("EndTime"), |token| token.parse().unwrap());
         let call = asked.body["LookupAttributes"][0]["AttributeValue"].as_str().unwrap_or_default();

@@ -22,8 +22,8 @@ pub fn access_between(accesses: &Accesses, paper: Paper) -> String {
     let mut text = spans(&accesses.spans, paper);
     text.push_str(&paper.heading(&format!("{}, UTC", count(accesses.changes.len(), "change", "changes"))));
     for change in &accesses.changes {
-        let whom = whom(change, &accesses.spans).map(|whom| format!(": {whom}")).unwrap_or_default();
-        text.push_str(&paper.paragraph(2, None, &format!("{} {}{whom}", moment(change.at), change_words(change))));
+        let whom = whom(change, &accesses.spans).unwrap_or_else(|| what(change));
+        text.push_str(&paper.paragraph(2, None, &format!("{} {}: {whom}", moment(change.at), change_words(change))));
     }
     text.push_str(&paper.heading(&format!("{}, UTC", count(accesses.refused.len(), "refused attempt", "refused attempts"))));
     for refusal in &accesses.refused {
@@ -87,6 +87,12 @@ fn whom(change: &AccessChange, spans: &[AccessSpan]) -> Option<String> {
     let said = [(&opened, "opened to"), (&closed, "closed to")].into_iter().filter(|(rows, _)| !rows.is_empty());
     let said: Vec<String> = said.map(|(rows, word)| format!("{word} {}", names(rows))).collect();
     Some(format!("task {task} {}", said.join(", ")))
+}
+
+/// What a change was about that neither let in nor kept out: one that was refused, or a label.
+fn what(change: &AccessChange) -> String {
+    let task = change.task_id.as_deref().map(|id| format!(", task {}", legible(id, 64))).unwrap_or_default();
+    format!("{}{task}", legible(&change.name, 100))
 }
 
 fn change_words(it: &AccessChange) -> String {
