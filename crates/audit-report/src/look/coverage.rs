@@ -10,7 +10,7 @@ use audit_facts::Grade;
 /// Shows how far the sources were read.
 pub fn coverage(overall: &Overall, paper: Paper) -> String {
     let mut text = paper.paragraph(0, Some(tone(overall.grade)), &overall.sentence);
-    let room = paper.width.saturating_sub(42).clamp(10, 80);
+    let room = paper.width.saturating_sub(46).clamp(10, 80);
     text.push_str(&format!("\n{:17}{:<room$}  {}\n", "", minute(overall.from), minute(overall.to)));
     for source in &overall.sources {
         text.push_str(&line(source, overall, room, paper));
