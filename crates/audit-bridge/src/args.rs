@@ -2,7 +2,9 @@
 //!
 //! Owns its words and their help. What a value means together with the file is [`crate::settings`]'s.
 
+use crate::complete;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
 use correlation::{Assurance, Severity, State};
 use jiff::Timestamp;
 use std::net::SocketAddr;
@@ -15,7 +17,7 @@ use std::time::Duration;
     name = "audit-bridge",
     version,
     max_term_width = 110,
-    after_help = "Exit codes: 0 nothing at or above --fail-on; 2 findings at or above it; 3 evidence is incomplete (3 beats 2); 1 failed; 64 wrong usage; 78 wrong configuration."
+    after_help = "Exit codes: 0 nothing at or above --fail-on; 2 findings at or above it; 3 evidence is incomplete (3 beats 2); 1 failed; 64 wrong usage; 78 wrong configuration.\n\nCompletion: source <(COMPLETE=bash audit-bridge), or zsh, fish"
 )]
 pub struct Cli {
     /// What to do.
@@ -27,7 +29,7 @@ pub struct Cli {
 }
 
 /// Flags that every word takes.
-#[derive(Debug, Clone, ClapArgs)]
+#[derive(Debug, Clone, Default, ClapArgs)]
 pub struct Common {
     /// The configuration file, instead of ~/.config/audit-bridge/config.toml and /etc/audit-bridge/config.toml
     #[arg(long, env = "AUDIT_BRIDGE_CONFIG", value_name = "FILE", global = true)]
@@ -59,6 +61,7 @@ pub enum Word {
     /// Show everything about one session, in the order in which it happened
     Show {
         /// An SSM session, a Boundary session, or the beginning of one's id
+        #[arg(add = ArgValueCompleter::new(complete::sessions))]
         session: String,
         /// How the result looks
         #[arg(short, long, env = "AUDIT_BRIDGE_OUTPUT", value_enum, default_value = "table")]
@@ -115,6 +118,9 @@ pub struct FromEnvironment {
     /// Its flags.
     #[command(flatten)]
     pub collect: CollectArgs,
+    /// What goes for every word.
+    #[command(flatten)]
+    pub common: Common,
 }
 
 /// Flags of the collector.
@@ -227,6 +233,7 @@ pub struct AccessArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct ReplayArgs {
     /// An SSM session, a Boundary session, or the beginning of one's id
+    #[arg(add = ArgValueCompleter::new(complete::sessions))]
     pub session: String,
     /// The wrapper's own recording, for the real timing; its digest must be that of the wrapper's record
     #[arg(long, env = "AUDIT_BRIDGE_RECORDING", value_name = "FILE")]
@@ -292,9 +299,10 @@ pub enum ConfigWord {
 }
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogWord {
     /// For people
+    #[default]
     Text,
     /// For machines, with stable event codes
     Json,

@@ -50,6 +50,15 @@ use jiff::Timestamp;
 use place::{AwsPlace, CollectError};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The time that one source has in a round: Boundary and ECS forget within the hour, and must be read again before.
+const SHARE: Duration = Duration::from_mins(5);
+/// After so much of a round the sources that are left have less time.
+const ROUND: Duration = Duration::from_mins(20);
+/// How much less: enough to go on a little.
+const REST: Duration = Duration::from_secs(30);
 
 /// What a round came to.
 #[derive(Debug, Default)]
@@ -216,6 +225,7 @@ pub(crate) struct Rounding<'a> {
     /// Told before each source, by its name.
     pub(crate) progress: &'a (dyn Fn(&str) + Sync),
     round: Round,
+    began: Instant,
     /// Accounts and regions, by name, where nobody says who we are.
     lost: BTreeSet<String>,
 }
@@ -225,7 +235,7 @@ impl<'a> Rounding<'a> {
     pub(crate) fn new(settings: &'a Settings, ledger: Ledger<'a>, now: Timestamp, progress: &'a (dyn Fn(&str) + Sync)) -> Self {
         // The state counts in microseconds: a window that ended between two would leave a hole before the next round's.
         let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
-        Self { settings, ledger, now, progress, round: Round::default(), lost: BTreeSet::new() }
+        Self { settings, ledger, now, progress, round: Round::default(), began: Instant::now(), lost: BTreeSet::new() }
     }
 
     /// Reads everything once, and judges.
@@ -236,7 +246,8 @@ impl<'a> Rounding<'a> {
         let settings = self.settings;
         for (source, client) in settings.boundary.iter().zip(&eyes.boundary) {
             let now = self.now;
-            self.source(&source.name, async |ledger| boundary::read(source, client, ledger, now).await).await?;
+            // What forgets has all the time it needs, and keeps what it read only at its end.
+            self.within(None, &source.name, async |ledger| boundary::read(source, client, ledger, now).await).await?;
         }
         self.round.boundary_read = self.round.failed.is_empty();
         for (source, client) in settings.boundary.iter().zip(&eyes.boundary).filter(|(source, _)| source.roles) {
@@ -349,13 +360,27 @@ impl<'a> Rounding<'a> {
         }
     }
 
-    /// Reads one source; its failure is told and does not keep the others.
+    /// Reads one source; its failure is told and does not keep the others, nor does its length: each commit is whole, and what
+    /// was not read is read on in the next round.
     async fn source<F>(&mut self, name: &str, read: F) -> Result<(), CollectError>
     where
         F: AsyncFnOnce(&mut Ledger<'a>) -> Result<(), CollectError>,
     {
+        let share = if self.began.elapsed() < ROUND { SHARE } else { REST };
+        self.within(Some(share), name, read).await
+    }
+
+    async fn within<F>(&mut self, share: Option<Duration>, name: &str, read: F) -> Result<(), CollectError>
+    where
+        F: AsyncFnOnce(&mut Ledger<'a>) -> Result<(), CollectError>,
+    {
         (self.progress)(name);
-        match read(&mut self.ledger).await {
+        let read = read(&mut self.ledger);
+        let read = match share {
+            Some(share) => tokio::time::timeout(share, read).await.unwrap_or(Err(CollectError::Unfinished(share))),
+            None => read.await,
+        };
+        match read {
             Ok(()) => self.round.read += 1,
             Err(error) if error.is_fatal() => return Err(error),
             Err(error) => self.failed(name, &error),
@@ -384,4 +409,28 @@ struct Home {
     reader: Reader,
     account: String,
     source: AwsSource,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::Desk;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_without_end_keeps_no_other_from_being_read() {
+        let (common, collect) = (crate::args::Common::default(), crate::args::CollectArgs::default());
+        let files = cli_kit::FileLayers::load_from(&[]).unwrap();
+        let settings = crate::settings::settle(&common, &collect, &files).unwrap();
+        let mut desk = Desk::new();
+        let quiet = |_: &str| {};
+        let mut rounding = Rounding::new(&settings, desk.ledger(), Timestamp::now(), &quiet);
+        let began = Instant::now();
+        for number in 0..6 {
+            rounding.source(&format!("endless {number}"), async |_| std::future::pending().await).await.unwrap();
+        }
+        assert_eq!(began.elapsed(), 4 * SHARE + 2 * REST);
+        rounding.source("short", async |_| Ok(())).await.unwrap();
+        assert_eq!((rounding.round.read, rounding.round.failed.len()), (1, 6));
+        assert_eq!(rounding.round.failed[0].why, "read it all within 5m: the next round goes on");
+    }
 }

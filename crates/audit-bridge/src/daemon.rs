@@ -208,9 +208,15 @@ async fn live(settings: &Settings, collector: &mut Collector, metrics: &Mutex<Me
         }
         notify(&[NotifyState::Watchdog]);
         let daemon = &settings.daemon;
-        tokio::select! {
-            () = tokio::time::sleep(pause(daemon.interval, daemon.jitter_percent, began.elapsed())) => {}
-            () = stop.asked() => return shared::OK,
+        let wait = pause(daemon.interval, daemon.jitter_percent, began.elapsed());
+        progress.wait(Timestamp::now() + wait);
+        let is_asked = tokio::select! {
+            () = tokio::time::sleep(wait) => false,
+            () = stop.asked() => true,
+        };
+        progress.end();
+        if is_asked {
+            return shared::OK;
         }
     }
 }
@@ -258,6 +264,13 @@ impl Progress {
     fn say(&self, name: &str) {
         if self.shown {
             let _ = write!(std::io::stderr().lock(), "\r\x1b[2Kreading {name} …");
+        }
+    }
+
+    fn wait(&self, until: Timestamp) {
+        if self.shown {
+            let until = until.strftime("%H:%M:%S");
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[2Kwaiting: the next round begins at {until} UTC; Ctrl-C ends");
         }
     }
 

@@ -34,7 +34,7 @@ pub(crate) fn judge(ledger: &mut Ledger<'_>, policy: &Policy, now: Timestamp) ->
     let mut learned = learned(ledger)?;
     let skews = Skews::learn(&learned);
     let mut judged = Judged::default();
-    let before = learned.len();
+    let (before, mut is_new) = (learned.len(), false);
     while let Some(case) = ledger.state.next_case(now)? {
         let mentioned = ledger.state.mentioned(&case)?;
         let directory = Directory::of(mentioned.iter().chain(&settings));
@@ -42,10 +42,15 @@ pub(crate) fn judge(ledger: &mut Ledger<'_>, policy: &Policy, now: Timestamp) ->
         let facts: Vec<&Fact> = case.facts.iter().collect();
         let outcome = judge_case(&facts, &context);
         learned.extend(samples(&facts, &context));
+        // A first round has many: no more of them are held than twice what is kept.
+        if learned.len() > 2 * SAMPLES_MAX {
+            learned.drain(..learned.len() - SAMPLES_MAX);
+            is_new = true;
+        }
         judged.changed += record(ledger, &case, outcome, now)?;
         judged.cases += 1;
     }
-    if learned.len() > before {
+    if is_new || learned.len() > before {
         let from = learned.len().saturating_sub(SAMPLES_MAX);
         keep_learned(ledger, &learned[from..], now)?;
     }

@@ -7,6 +7,7 @@
 pub mod args;
 mod canary;
 mod collect;
+mod complete;
 mod daemon;
 mod doctor;
 mod evidence;

@@ -21,6 +21,11 @@ use std::collections::BTreeMap;
 /// The period that is looked at when none is said.
 const USUAL: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// How much of an id's beginning stands for it, characters.
+const BEGINNING: usize = 4;
+/// Sessions that are shown whole when their ids begin alike.
+const SHOWN: usize = 5;
+
 /// A period with both ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Period {
@@ -70,13 +75,16 @@ pub(crate) fn sessions(settings: &Settings, args: &SessionsArgs) -> u8 {
 
 pub(crate) fn show(settings: &Settings, session: &str, output: OutputWord) -> u8 {
     ask(settings, |reader| {
-        let accounts = match found(reader, session)? {
-            accounts if accounts.is_empty() => {
-                tell(&format!("no session is or begins with `{}`; see audit-bridge sessions", printable(session, 100)));
-                return Ok(exit::FAILED);
-            }
-            accounts => accounts,
-        };
+        let accounts = found(reader, session)?;
+        if accounts.is_empty() {
+            tell(&no_session("session", session));
+            return Ok(exit::FAILED);
+        }
+        if accounts.len() > SHOWN && output == OutputWord::Table {
+            print(&look::sessions(&accounts, paper()));
+            tell(&format!("{} sessions begin with `{}`: give more of one's id", accounts.len(), printable(session, 100)));
+            return Ok(exit::FAILED);
+        }
         for account in &accounts {
             let moments = timeline(&reader.facts(&account.facts)?);
             let findings = findings_of(reader, account)?;
@@ -93,10 +101,21 @@ pub(crate) fn show(settings: &Settings, session: &str, output: OutputWord) -> u8
     })
 }
 
+/// What is said when nothing fits an id.
+pub(crate) fn no_session(what: &str, session: &str) -> String {
+    let id = printable(session, 100);
+    if session.chars().count() < BEGINNING {
+        return format!(
+            "no {what} is `{id}`; of the beginning of an id {BEGINNING} characters are needed; see audit-bridge sessions"
+        );
+    }
+    format!("no {what} is or begins with `{id}`; see audit-bridge sessions")
+}
+
 /// The accounts of a session: by its id, else by the beginning of one.
 pub(crate) fn found(reader: &Reader, session: &str) -> Result<Vec<Account>, StateError> {
     let exact = reader.sessions(&AccountFilter { session: Some(session.to_owned()), ..AccountFilter::default() })?;
-    if !exact.is_empty() || session.len() < 4 {
+    if !exact.is_empty() || session.chars().count() < BEGINNING {
         return Ok(exact);
     }
     reader.sessions(&AccountFilter { session_begins: Some(session.to_owned()), ..AccountFilter::default() })

@@ -4,7 +4,7 @@
 
 use crate::args::{Cli, CollectArgs, Common, ConfigWord, FromEnvironment, LogWord, Word};
 use crate::settings::{Settings, SettingsError};
-use crate::{canary, daemon, doctor, exit, look, replay, report, settings};
+use crate::{canary, complete, daemon, doctor, exit, look, replay, report, settings};
 use audit_report::Paper;
 use audit_state::{Reader, State, StateError};
 use clap::Parser as _;
@@ -23,6 +23,7 @@ use std::sync::OnceLock;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    complete::answer();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

@@ -7,7 +7,7 @@ mod terminal;
 
 use crate::args::ReplayArgs;
 use crate::collect::pages::PageIndex;
-use crate::look::found;
+use crate::look::{found, no_session};
 use crate::program::{open_reader, print, tell};
 use crate::settings::Settings;
 use crate::{evidence, exit};
@@ -82,7 +82,7 @@ fn one(reader: &Reader, session: &str) -> anyhow::Result<Account> {
     let mut accounts = found(reader, session)?;
     accounts.retain(|account| account.ssm_session_id.is_some());
     match accounts.len() {
-        0 => bail!("no shell is or begins with `{}`; see audit-bridge sessions", cli_kit::printable(session, 100)),
+        0 => bail!(no_session("shell", session)),
         1 => Ok(accounts.remove(0)),
         several => bail!("{several} shells fit: give more of the SSM session's id"),
     }

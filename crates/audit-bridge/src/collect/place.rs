@@ -11,6 +11,7 @@ use cli_kit::{chain_text, printable};
 use correlation::Policy;
 use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Why a source was not read to its end.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,9 @@ pub enum CollectError {
         /// Whose the credentials are.
         found: String,
     },
+    /// There was more than there was time for.
+    #[error("read it all within {}: the next round goes on", humantime::format_duration(*.0))]
+    Unfinished(Duration),
     /// Something that was read is not what it should be.
     #[error("failed to read {0}: {1}")]
     Odd(String, &'static str),
@@ -52,7 +56,7 @@ impl CollectError {
             }
             Self::File(_, error) => error.kind() == std::io::ErrorKind::PermissionDenied,
             Self::OtherAccount { .. } => true,
-            Self::Keep(_) | Self::Odd(..) => false,
+            Self::Keep(_) | Self::Odd(..) | Self::Unfinished(_) => false,
         }
     }
 
