@@ -22,6 +22,7 @@ pub fn finding_json(finding: &Finding) -> Value {
 pub fn session_json(account: &Account) -> Value {
     let mut row = object(account);
     let (agree, applicable) = account.agreement();
+    row["bytes_up"] = json!(account.bytes_up);
     row["agree"] = json!(agree);
     row["applicable"] = json!(applicable);
     row

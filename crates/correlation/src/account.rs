@@ -178,7 +178,7 @@ pub struct Account {
     /// How it ended, by the wrapper's record.
     pub ending: Option<String>,
     /// Bytes that Boundary carried up; none in an account that was judged before they were kept.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_up: Option<u64>,
     /// Bytes that Boundary carried down.
     pub bytes_down: Option<u64>,

@@ -44,6 +44,10 @@ fn exports(world: &World) -> Result<String, std::fmt::Error> {
     for (name, value) in world.auditor_environment() {
         writeln!(out, "#   export {name}='{value}'")?;
     }
+    let address = world.boundary_environment().into_iter().filter(|(name, _)| name == "BOUNDARY_ADDR");
+    for (name, value) in address {
+        writeln!(out, "#   export {name}='{value}'")?;
+    }
     writeln!(out, "#   export AUDIT_BRIDGE_PASSWORD='{}'   # auditor, {}", auditor.password, lab::AUTH_METHOD_ID)?;
     Ok(out)
 }

@@ -36,8 +36,8 @@ const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(7 * 24);
 const LATEST: SignedDuration = SignedDuration::from_hours(2);
 /// How often that is looked back; the other rounds look back as far as CloudTrail is usually late.
 const LATE_EVERY: SignedDuration = SignedDuration::from_mins(55);
-/// What is asked for at once.
-const SLICE: SignedDuration = SignedDuration::from_hours(12);
+/// Pages of each call that are read before more is read of any.
+const FIRST_PAGES: usize = 4;
 /// The time that a round has for this.
 const BUDGET: Duration = Duration::from_mins(2);
 /// The cursor's name.
@@ -83,8 +83,7 @@ impl Cursor {
 
     /// The newest stretch of a call that is to be read.
     fn next(&self, call: &str) -> Option<Hole> {
-        let last = self.holes.get(call)?.last()?;
-        Some(Hole { from: last.from.max(last.to - SLICE), to: last.to })
+        self.holes.get(call)?.last().copied()
     }
 
     /// Notes that the newest stretch of a call was read down to a time.
@@ -138,22 +137,20 @@ async fn read_within(place: &AwsPlace<'_>, ledger: &mut Ledger<'_>, budget: Dura
     let lag = SignedDuration::from_secs(place.policy.trail_lag_seconds.max(0));
     let read = cursor.read;
     cursor.ask(place.now, lag);
-    // First of each call what is new; only then what is old.
-    for rounds in [1, usize::MAX] {
+    // First of each call the newest; only then what is older.
+    for pages in [FIRST_PAGES, usize::MAX] {
         for call in CALLS {
-            for _ in 0..rounds {
-                let Some(hole) = cursor.next(call) else { break };
-                match slice(place, ledger, call, hole, until).await {
-                    Ok(down_to) => cursor.done(call, down_to),
-                    Err(error) => {
-                        keep(place, ledger, &cursor, lag)?;
-                        let haul = place.haul(Source::CloudTrail, "cloudtrail");
-                        return not_read(ledger, haul, &place.scope(), read, error);
-                    }
+            let Some(hole) = cursor.next(call) else { continue };
+            match stretch(place, ledger, call, hole, Limit { pages, until }).await {
+                Ok(down_to) => cursor.done(call, down_to),
+                Err(error) => {
+                    keep(place, ledger, &cursor, lag)?;
+                    let haul = place.haul(Source::CloudTrail, "cloudtrail");
+                    return not_read(ledger, haul, &place.scope(), read, error);
                 }
-                if rounds > 1 && Instant::now() >= until {
-                    return keep(place, ledger, &cursor, lag);
-                }
+            }
+            if pages > FIRST_PAGES && Instant::now() >= until {
+                break;
             }
         }
         keep(place, ledger, &cursor, lag)?;
@@ -173,22 +170,30 @@ fn keep(place: &AwsPlace<'_>, ledger: &mut Ledger<'_>, cursor: &Cursor, lag: Sig
     Ok(())
 }
 
-/// Reads a stretch of one call, until the time is up; gives down to when it was read.
-async fn slice(
+/// How much of a call is read at once.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    pages: usize,
+    until: Instant,
+}
+
+/// Reads a stretch of one call within a limit, a page at least; gives down to when it was read.
+async fn stretch(
     place: &AwsPlace<'_>,
     ledger: &mut Ledger<'_>,
     call: &str,
     hole: Hole,
-    until: Instant,
+    limit: Limit,
 ) -> Result<Timestamp, CollectError> {
     let mut pages = place.reader.list(lookup_events(Some((LookupAttribute::EventName, call)), hole.from, hole.to));
-    let mut down_to = hole.to;
+    let (mut down_to, mut read) = (hole.to, 0);
     while let Some(page) = pages.next_page().await? {
         if page.rows > 0 {
             keep_page(place, ledger, &page.page)?;
             down_to = oldest(&page.page.body, down_to);
         }
-        if Instant::now() >= until && down_to < hole.to {
+        read += 1;
+        if (read >= limit.pages || Instant::now() >= limit.until) && down_to < hole.to {
             return Ok(down_to.max(hole.from));
         }
     }
@@ -250,28 +255,32 @@ mod tests {
         holes.iter().map(|hole| (second(hole.from), second(hole.to))).collect()
     }
 
-    /// Reads whatever is to be read, so many stretches of each call at most.
-    fn go(cursor: &mut Cursor, stretches: usize) {
+    /// Reads so much of what is to be read of each call.
+    fn go(cursor: &mut Cursor, length: SignedDuration) {
         for call in CALLS {
-            for _ in 0..stretches {
-                let Some(hole) = cursor.next(call) else { break };
-                cursor.done(call, hole.from);
+            let mut left = length;
+            while let Some(hole) = cursor.next(call).filter(|_| left > SignedDuration::ZERO) {
+                let down_to = hole.from.max(hole.to - left);
+                left -= hole.to.duration_since(down_to);
+                cursor.done(call, down_to);
             }
         }
     }
+
+    const ALL: SignedDuration = SignedDuration::from_hours(1000);
 
     #[test]
     fn the_first_round_reads_the_last_hours_first_and_the_next_ones_go_back() {
         let mut cursor = Cursor::default();
         cursor.ask(at(0), LAG);
-        assert_eq!(cursor.next("AssumeRole"), Some(Hole { from: at(-12 * HOUR), to: at(0) }));
+        assert_eq!(cursor.next("AssumeRole"), Some(Hole { from: at(-7 * 24 * HOUR), to: at(0) }));
         assert_eq!(spans(&cursor.covered(at(-20 * MINUTE))), []);
-        go(&mut cursor, 1);
+        go(&mut cursor, SignedDuration::from_hours(12));
         assert_eq!(spans(&cursor.covered(at(-20 * MINUTE))), [(-12 * HOUR, -20 * MINUTE)]);
         cursor.ask(at(5 * MINUTE), LAG);
-        go(&mut cursor, 2);
+        go(&mut cursor, SignedDuration::from_mins(12 * 60 + 25));
         assert_eq!(spans(&cursor.covered(at(-15 * MINUTE))), [(-24 * HOUR, -15 * MINUTE)]);
-        go(&mut cursor, 100);
+        go(&mut cursor, ALL);
         assert_eq!(spans(&cursor.covered(at(-15 * MINUTE))), [(-7 * 24 * HOUR, -15 * MINUTE)]);
         assert!(cursor.holes.values().all(Vec::is_empty));
     }
@@ -280,7 +289,7 @@ mod tests {
     fn one_call_that_was_not_read_covers_nothing_and_what_is_half_read_goes_on_there() {
         let mut cursor = Cursor::default();
         cursor.ask(at(0), LAG);
-        go(&mut cursor, 100);
+        go(&mut cursor, ALL);
         cursor.ask(at(10 * HOUR), LAG);
         for call in &CALLS[..6] {
             cursor.done(call, cursor.next(call).unwrap().from);
@@ -290,7 +299,7 @@ mod tests {
         assert_eq!(spans(&cursor.covered(at(10 * HOUR))), [(-7 * 24 * HOUR, -2 * HOUR), (9 * HOUR, 10 * HOUR)]);
         cursor.ask(at(10 * HOUR + 5 * MINUTE), LAG);
         assert_eq!(spans(&cursor.holes["AssumeRole"]), [(-2 * HOUR, 9 * HOUR), (9 * HOUR + 40 * MINUTE, 10 * HOUR + 5 * MINUTE)]);
-        go(&mut cursor, 2);
+        go(&mut cursor, ALL);
         assert!(cursor.holes.values().all(Vec::is_empty));
     }
 
@@ -302,7 +311,7 @@ mod tests {
             cursor.ask(at(minute * MINUTE), LAG);
             let hole = cursor.next("StartSession").unwrap();
             back.push((at(minute * MINUTE) - hole.from.as_duration()).as_second() / MINUTE);
-            go(&mut cursor, 100);
+            go(&mut cursor, ALL);
         }
         assert_eq!(back.iter().filter(|minutes| **minutes == 125).count(), 2, "{back:?}");
         assert!(back[1..].iter().all(|minutes| [25, 125].contains(minutes)), "{back:?}");
