@@ -185,7 +185,7 @@ pub(crate) fn findings(settings: &Settings, args: &FindingsArgs) -> u8 {
 fn read_so_far(settings: &Settings, reader: &Reader, period: &PeriodArgs) -> Result<String, StateError> {
     let now = Timestamp::now();
     let period = Period::of(period, now);
-    let overall = graded(settings, &reader.coverage(period.from, period.to)?, period, now);
+    let overall = graded(settings, reader, &reader.coverage(period.from, period.to)?, period, now)?;
     Ok(format!("{}\n", overall.sentence))
 }
 
@@ -233,14 +233,25 @@ pub(crate) fn sources(settings: &Settings) -> Vec<Source> {
 }
 
 /// The grade of a period, each source up to where it was read, or should have been by now.
-pub(crate) fn graded(settings: &Settings, windows: &[Coverage], period: Period, now: Timestamp) -> Overall {
+///
+/// # Errors
+/// Those of the state.
+pub(crate) fn graded(
+    settings: &Settings,
+    reader: &Reader,
+    windows: &[Coverage],
+    period: Period,
+    now: Timestamp,
+) -> Result<Overall, StateError> {
+    // How far a source was read shows before the period too: CloudTrail is always late.
+    let recent = reader.coverage(period.from.min(now) - USUAL, now)?;
     let due = |source: Source| {
         let should = now - lag(settings, source);
         // Of what was never read all is missing, also the last minutes.
-        (source, reached(windows, source).map_or(period.to, |reached| reached.max(should)))
+        (source, reached(&recent, source).map_or(period.to, |reached| reached.max(should)))
     };
     let sources: Vec<(Source, Timestamp)> = sources(settings).into_iter().map(due).collect();
-    coverage_grade_due(windows, &sources, period.from, period.to)
+    Ok(coverage_grade_due(windows, &sources, period.from, period.to))
 }
 
 /// How far a source was read in all its scopes.
@@ -273,7 +284,7 @@ pub(crate) fn coverage(settings: &Settings, args: &PeriodArgs, output: OutputWor
         match output {
             OutputWord::Jsonl => print_lines(windows.iter().map(coverage_json)),
             OutputWord::Table => {
-                print(&look::coverage(&graded(settings, &windows, period, Timestamp::now()), paper()));
+                print(&look::coverage(&graded(settings, reader, &windows, period, Timestamp::now())?, paper()));
             }
         }
         Ok(shared::OK)

@@ -129,7 +129,7 @@ fn gather(
     let period = Period::of(&args.period, made_at);
     let (from, to) = (Some(period.from), Some(period.to));
     let windows = reader.coverage(period.from, period.to)?;
-    let overall = graded(settings, &windows, period, made_at);
+    let overall = graded(settings, reader, &windows, period, made_at)?;
     let accounts = reader.sessions(&AccountFilter { from, to, ..AccountFilter::default() })?;
     let known = reader.findings(&FindingFilter { from, to, ..FindingFilter::default() })?;
     let findings: Vec<Finding> = known.into_iter().map(|known| known.finding).collect();

@@ -163,10 +163,12 @@ fn source_grade(windows: &[Coverage], source: Source, from: Timestamp, to: Times
 
 /// Which sources are read later than the period's end.
 fn later(sources: &[SourceGrade], to: Timestamp) -> String {
-    let mut late: Vec<&SourceGrade> = sources.iter().filter(|it| it.due < to).collect();
-    late.sort_by_key(|it| it.due);
-    let names: Vec<String> = late.iter().map(|it| format!("{} after {}", it.source.word(), minute(it.due))).collect();
-    if names.is_empty() { String::new() } else { format!(" Still to be read: {} UTC.", names.join(", ")) }
+    let mut late: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for it in sources.iter().filter(|it| minute(it.due) < minute(to)) {
+        late.entry(minute(it.due)).or_default().push(it.source.word());
+    }
+    let names: Vec<String> = late.iter().map(|(at, names)| format!("{} after {at} UTC", names.join(", "))).collect();
+    if names.is_empty() { String::new() } else { format!(" Still to be read: {}.", names.join("; ")) }
 }
 
 /// A sweep over the windows' edges.
