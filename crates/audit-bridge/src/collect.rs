@@ -56,9 +56,14 @@ use tokio::time::Instant;
 /// The time that one source has in a round: Boundary and ECS forget within the hour, and must be read again before.
 const SHARE: Duration = Duration::from_mins(5);
 /// After so much of a round the sources that are left have less time.
-const ROUND: Duration = Duration::from_mins(20);
+const ROUND: Duration = Duration::from_mins(15);
 /// How much less: enough to go on a little.
-const REST: Duration = Duration::from_secs(30);
+const REST: Duration = Duration::from_mins(2);
+/// After so much of a round the sources that are left wait for the next one.
+const LONGEST: Duration = Duration::from_mins(30);
+
+/// How long an account is the first to be read.
+const TURN: Duration = Duration::from_mins(5);
 
 /// What a round came to.
 #[derive(Debug, Default)]
@@ -249,7 +254,7 @@ impl<'a> Rounding<'a> {
             // What forgets has all the time it needs, and keeps what it read only at its end.
             self.within(None, &source.name, async |ledger| boundary::read(source, client, ledger, now).await).await?;
         }
-        self.round.boundary_read = self.round.failed.is_empty();
+        self.round.boundary_read = !settings.boundary.is_empty() && self.round.failed.is_empty();
         for (source, client) in settings.boundary.iter().zip(&eyes.boundary).filter(|(source, _)| source.roles) {
             let (now, name) = (self.now, format!("{}/roles", source.name));
             self.source(&name, async |ledger| roles::read(source, client, ledger, now).await).await?;
@@ -258,6 +263,10 @@ impl<'a> Rounding<'a> {
             let now = self.now;
             self.source(&source.name, async |ledger| journals::read(source, ledger, now)).await?;
         }
+        // Where not all is read in one round, each account is the first in its turn.
+        let turn = usize::try_from(self.now.as_second().unsigned_abs() / TURN.as_secs()).unwrap_or_default();
+        let count = eyes.aws.len().max(1);
+        eyes.aws.rotate_left(turn % count);
         for eye in &mut eyes.aws {
             self.names(eye).await?;
         }
@@ -278,13 +287,15 @@ impl<'a> Rounding<'a> {
         if place.source.ssm_sessions {
             self.source(&place.place("ssm"), async |ledger| ssm::read(&place, ledger).await).await?;
         }
-        self.source(&place.place("ecs"), async |ledger| ecs::read(&place, ledger).await).await?;
+        if !place.source.ecs_clusters.is_empty() {
+            self.source(&place.place("ecs"), async |ledger| ecs::read(&place, ledger).await).await?;
+        }
         self.source(&place.place("posture"), async |ledger| posture::read(&place, ledger).await).await?;
         if !place.source.links.is_empty() {
             self.source(&place.place("links"), async |ledger| links::read(&place, ledger).await).await?;
         }
         if place.source.sync_records.is_some() {
-            self.source(&place.place("sync_records"), async |ledger| sync_records::read(&place, ledger).await).await?;
+            self.source(&place.place("sync-records"), async |ledger| sync_records::read(&place, ledger).await).await?;
         }
         Ok(())
     }
@@ -296,9 +307,9 @@ impl<'a> Rounding<'a> {
         if place.source.policies {
             self.source(&place.place("policies"), async |ledger| policies::read(&place, ledger).await).await?;
         }
-        self.source(&place.place("exec_logs"), async |ledger| exec_logs::read(&place, ledger).await).await?;
+        self.source(&place.place("exec-logs"), async |ledger| exec_logs::read(&place, ledger).await).await?;
         if place.source.exec_objects.is_some() {
-            self.source(&place.place("exec_objects"), async |ledger| exec_objects::read(&place, ledger).await).await?;
+            self.source(&place.place("exec-objects"), async |ledger| exec_objects::read(&place, ledger).await).await?;
         }
         if place.source.artifacts.is_some() {
             self.source(&place.place("artifacts"), async |ledger| artifacts::read(&place, ledger).await).await?;
@@ -330,8 +341,8 @@ impl<'a> Rounding<'a> {
         }
         if let Err(error) = eye.open().await {
             lost::note(&mut self.ledger, &eye.source, &error, self.now)?;
-            for (_, what) in eye.source.parts() {
-                self.failed(&format!("{}/{what}", eye.source.name), &error);
+            for part in eye.source.parts() {
+                self.failed(&format!("{}/{}", eye.source.name, part.what), &error);
             }
             let through = self.settings.boundary_events.iter().filter(|it| it.aws.as_ref() == Some(&eye.source.name));
             for source in through {
@@ -366,7 +377,14 @@ impl<'a> Rounding<'a> {
     where
         F: AsyncFnOnce(&mut Ledger<'a>) -> Result<(), CollectError>,
     {
-        let share = if self.began.elapsed() < ROUND { SHARE } else { REST };
+        let share = match self.began.elapsed() {
+            elapsed if elapsed < ROUND => SHARE,
+            elapsed if elapsed < LONGEST => REST,
+            _ => {
+                self.failed(name, &CollectError::Unfinished(Duration::ZERO));
+                return Ok(());
+            }
+        };
         self.within(Some(share), name, read).await
     }
 
@@ -397,7 +415,7 @@ impl<'a> Rounding<'a> {
 
     fn judge(&mut self) -> Result<(), CollectError> {
         (self.progress)("judging");
-        let judged = judge(&mut self.ledger, &self.settings.policy, self.now)?;
+        let judged = judge(&mut self.ledger, self.settings, self.now)?;
         self.round.judged.cases += judged.cases;
         self.round.judged.changed += judged.changed;
         Ok(())
@@ -428,9 +446,13 @@ mod tests {
         for number in 0..6 {
             rounding.source(&format!("endless {number}"), async |_| std::future::pending().await).await.unwrap();
         }
-        assert_eq!(began.elapsed(), 4 * SHARE + 2 * REST);
+        assert_eq!(began.elapsed(), 3 * SHARE + 3 * REST);
         rounding.source("short", async |_| Ok(())).await.unwrap();
         assert_eq!((rounding.round.read, rounding.round.failed.len()), (1, 6));
         assert_eq!(rounding.round.failed[0].why, "read it all within 5m: the next round goes on");
+        for number in 6..20 {
+            rounding.source(&format!("endless {number}"), async |_| std::future::pending().await).await.unwrap();
+        }
+        assert!(began.elapsed() < LONGEST + SHARE, "{:?}", began.elapsed());
     }
 }

@@ -187,7 +187,11 @@ async fn live(settings: &Settings, collector: &mut Collector, metrics: &Mutex<Me
     loop {
         let began = Instant::now();
         let progress = Progress::new(quiet);
-        let told = |name: &str| progress.say(name);
+        let told = |name: &str| {
+            // Each source has its time: a round that goes on is alive.
+            notify(&[NotifyState::Watchdog]);
+            progress.say(name);
+        };
         let ended = tokio::select! {
             ended = collector.round(settings, &told) => ended,
             // Each commit is whole: what this round has not read, the next one reads.

@@ -3,9 +3,11 @@
 //! Owns the loop. Each case is taken, judged and written by itself: a kill in between leaves it waiting.
 
 use crate::collect::haul::{KeepError, Ledger};
+use crate::expected::counting;
+use crate::settings::Settings;
 use audit_facts::{Coverage, Fact, Source};
 use audit_state::{Judgement, StateError};
-use correlation::{Context, CoverageMap, Directory, Outcome, Policy, Sample, Skews, State, judge_case, judge_places, samples};
+use correlation::{Context, CoverageMap, Directory, Outcome, Sample, Skews, State, judge_case, judge_places, samples};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -27,9 +29,10 @@ pub(crate) struct Judged {
 }
 
 /// Judges until nothing waits.
-pub(crate) fn judge(ledger: &mut Ledger<'_>, policy: &Policy, now: Timestamp) -> Result<Judged, KeepError> {
+pub(crate) fn judge(ledger: &mut Ledger<'_>, run: &Settings, now: Timestamp) -> Result<Judged, KeepError> {
     let coverage = all_coverage(ledger)?;
-    let map = CoverageMap::of(&coverage);
+    let policy = &run.policy;
+    let map = CoverageMap::of(&counting(run, &coverage));
     let settings = ledger.state.places()?.facts;
     let mut learned = learned(ledger)?;
     let skews = Skews::learn(&learned);

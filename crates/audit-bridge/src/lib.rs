@@ -12,6 +12,7 @@ mod daemon;
 mod doctor;
 mod evidence;
 mod exit;
+mod expected;
 mod judging;
 mod look;
 mod metrics;

@@ -3,11 +3,11 @@
 //! Owns which rows are asked for. Looking never changes the state, and works while a collector runs.
 
 use crate::args::{AccessArgs, FindingsArgs, OutputWord, PeriodArgs, SessionsArgs};
-use crate::collect::cadence::LIST_EVERY;
+use crate::expected::{Expected, counting, expected, lag, never_read, reached, shown};
 use crate::program::{failed, open_reader, paper, print, print_lines, tell};
 use crate::settings::Settings;
 use crate::{daemon, exit};
-use audit_facts::{Coverage, Grade, Source, SsmSessionId};
+use audit_facts::{Coverage, Source, SsmSessionId};
 use audit_report::{
     Overall, access_at, access_between, coverage_grade_due, coverage_json, finding_json, look, session_json, timeline,
 };
@@ -80,7 +80,11 @@ pub(crate) fn show(settings: &Settings, session: &str, output: OutputWord) -> u8
             tell(&no_session("session", session));
             return Ok(exit::FAILED);
         }
-        if accounts.len() > SHOWN && output == OutputWord::Table {
+        let is_whole = |it: &Account| {
+            let ssm = it.ssm_session_id.as_ref().map(SsmSessionId::as_str);
+            it.boundary_session_id.as_deref() == Some(session) || ssm == Some(session)
+        };
+        if accounts.len() > SHOWN && output == OutputWord::Table && !accounts.iter().any(is_whole) {
             print(&look::sessions(&accounts, paper()));
             tell(&format!("{} sessions begin with `{}`: give more of one's id", accounts.len(), printable(session, 100)));
             return Ok(exit::FAILED);
@@ -191,15 +195,13 @@ fn read_so_far(settings: &Settings, reader: &Reader, period: &PeriodArgs) -> Res
 
 /// The configured sources that were not read as far as they should have been by now.
 fn late(settings: &Settings, reader: &Reader, now: Timestamp) -> Result<Vec<String>, StateError> {
-    let mut windows = reader.coverage(now - USUAL, now)?;
-    // What was configured once, and is no more, is not late.
-    windows.retain(|it| settings.names().contains(&it.place.split('/').next().unwrap_or_default()));
-    let is_late = |source: &Source| reached(&windows, *source).is_none_or(|reached| reached < now - lag(settings, *source));
-    let said = |source: Source| match reached(&windows, source) {
-        Some(at) => format!("{} (until {} UTC)", source.word(), at.strftime("%Y-%m-%d %H:%M")),
-        None => format!("{} (not in a week)", source.word()),
+    let windows = reader.coverage(now - USUAL, now)?;
+    let late = |it: &Expected| match reached(&windows, it) {
+        Some(at) if at >= now - lag(settings, it.source) => None,
+        Some(at) => Some(format!("{} (until {} UTC)", it.place, at.strftime("%Y-%m-%d %H:%M"))),
+        None => Some(format!("{} (not in a week)", it.place)),
     };
-    Ok(sources(settings).into_iter().filter(is_late).map(said).collect())
+    Ok(expected(settings, &windows).iter().filter_map(late).collect())
 }
 
 fn known_json(known: &KnownFinding) -> serde_json::Value {
@@ -211,25 +213,6 @@ fn known_json(known: &KnownFinding) -> serde_json::Value {
 
 fn code_of(word: &str) -> Option<Code> {
     Code::ALL.iter().copied().find(|code| code.word().eq_ignore_ascii_case(word))
-}
-
-/// The kinds of source that the configuration has, for the grade of a period.
-pub(crate) fn sources(settings: &Settings) -> Vec<Source> {
-    let mut sources = Vec::new();
-    let mut add = |wanted: bool, source: Source| {
-        if wanted && !sources.contains(&source) {
-            sources.push(source);
-        }
-    };
-    add(!settings.boundary.is_empty(), Source::BoundaryApi);
-    add(!settings.boundary_events.is_empty(), Source::BoundaryEvents);
-    settings.aws.iter().flat_map(crate::settings::AwsSource::parts).for_each(|(source, _)| add(true, source));
-    for records in &settings.records {
-        let is_wrapper = records.of == crate::settings::RecordsOf::Wrapper;
-        add(true, if is_wrapper { Source::Links } else { Source::SyncRecords });
-    }
-    sources.sort();
-    sources
 }
 
 /// The grade of a period, each source up to where it was read, or should have been by now.
@@ -245,42 +228,24 @@ pub(crate) fn graded(
 ) -> Result<Overall, StateError> {
     // How far a source was read shows before the period too: CloudTrail is always late.
     let recent = reader.coverage(period.from.min(now) - USUAL, now)?;
-    let due = |source: Source| {
-        let should = now - lag(settings, source);
+    let expected = expected(settings, &recent);
+    let mut due: BTreeMap<Source, Timestamp> = BTreeMap::new();
+    for it in &expected {
         // Of what was never read all is missing, also the last minutes.
-        (source, reached(&recent, source).map_or(period.to, |reached| reached.max(should)))
-    };
-    let sources: Vec<(Source, Timestamp)> = sources(settings).into_iter().map(due).collect();
-    Ok(coverage_grade_due(windows, &sources, period.from, period.to))
-}
-
-/// How far a source was read in all its scopes.
-fn reached(windows: &[Coverage], source: Source) -> Option<Timestamp> {
-    let mut scopes: BTreeMap<&str, Timestamp> = BTreeMap::new();
-    for it in windows.iter().filter(|it| it.source == source && it.grade > Grade::None) {
-        let last = scopes.entry(&it.scope).or_insert(it.to);
-        *last = it.to.max(*last);
+        let should = now - lag(settings, it.source);
+        let until = reached(&recent, it).map_or(period.to, |reached| reached.max(should));
+        due.entry(it.source).and_modify(|due| *due = until.min(*due)).or_insert(until);
     }
-    scopes.into_values().min()
-}
-
-/// How late a source may be read: the longest pause between rounds, and what the source itself is late or listed seldom.
-fn lag(settings: &Settings, source: Source) -> SignedDuration {
-    let policy = &settings.policy;
-    let own = match source {
-        Source::BoundaryApi | Source::BoundaryEvents | Source::SsmSessions | Source::Ecs => SignedDuration::ZERO,
-        Source::CloudTrail => SignedDuration::from_secs(policy.trail_lag_seconds.max(0)),
-        _ => LIST_EVERY,
-    };
-    // Two rounds at least: one may have begun before what it did not see.
-    let rounds = SignedDuration::try_from(settings.daemon.interval * 2).unwrap_or(SignedDuration::ZERO);
-    own + SignedDuration::from_secs(policy.boundary_lag_seconds).max(rounds)
+    let mut all = counting(settings, windows);
+    all.extend(never_read(&expected, &recent, period.from, period.to));
+    let sources: Vec<(Source, Timestamp)> = due.into_iter().collect();
+    Ok(coverage_grade_due(&all, &sources, period.from, period.to))
 }
 
 pub(crate) fn coverage(settings: &Settings, args: &PeriodArgs, output: OutputWord) -> u8 {
     let period = Period::of(args, Timestamp::now());
     ask(settings, |reader| {
-        let windows = reader.coverage(period.from, period.to)?;
+        let windows = shown(reader.coverage(period.from, period.to)?);
         match output {
             OutputWord::Jsonl => print_lines(windows.iter().map(coverage_json)),
             OutputWord::Table => {

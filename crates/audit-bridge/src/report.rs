@@ -128,7 +128,7 @@ fn gather(
     let made_at = Timestamp::now();
     let period = Period::of(&args.period, made_at);
     let (from, to) = (Some(period.from), Some(period.to));
-    let windows = reader.coverage(period.from, period.to)?;
+    let windows = crate::expected::shown(reader.coverage(period.from, period.to)?);
     let overall = graded(settings, reader, &windows, period, made_at)?;
     let accounts = reader.sessions(&AccountFilter { from, to, ..AccountFilter::default() })?;
     let known = reader.findings(&FindingFilter { from, to, ..FindingFilter::default() })?;

@@ -278,6 +278,8 @@ pub struct Settings {
     pub daemon: Daemon,
     /// The canary's principal.
     pub canary: Option<String>,
+    /// The names of all sources, whatever of them is read.
+    known: Vec<String>,
     /// Each value with its origin, for `config show`.
     pub shown: Vec<[String; 3]>,
 }
@@ -341,20 +343,27 @@ pub(crate) fn settle(common: &Common, collect: &CollectArgs, files: &FileLayers<
         policy,
         daemon,
         canary,
+        known: Vec::new(),
         shown: shown.rows(),
     };
     settings.check()?;
+    settings.known = settings.names().into_iter().map(str::to_owned).collect();
     settings.keep_only(&collect.sources)?;
     Ok(settings)
 }
 
 impl Settings {
     /// The names of all sources.
-    pub(crate) fn names(&self) -> Vec<&str> {
+    fn names(&self) -> Vec<&str> {
         let boundary = self.boundary.iter().map(|it| it.name.as_str());
         let events = self.boundary_events.iter().map(|it| it.name.as_str());
         let aws = self.aws.iter().map(|it| it.name.as_str());
         boundary.chain(events).chain(aws).chain(self.records.iter().map(|it| it.name.as_str())).collect()
+    }
+
+    /// The names of all sources, whatever of them is read in this run.
+    pub(crate) fn all_names(&self) -> &[String] {
+        &self.known
     }
 
     fn check(&self) -> Result<(), SettingsError> {
@@ -454,6 +463,17 @@ impl BoundarySource {
     }
 }
 
+/// One kind of source in one account and region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The kind.
+    pub source: Source,
+    /// The reader's name in cursors and coverage, behind the source's and a `/`.
+    pub what: &'static str,
+    /// What its windows speak for; none for the account and region.
+    pub scopes: Vec<String>,
+}
+
 impl AwsSource {
     /// The log groups that the configuration names.
     pub fn log_groups(&self) -> impl Iterator<Item = &str> {
@@ -461,19 +481,22 @@ impl AwsSource {
         self.exec_log_groups.iter().chain(records).map(String::as_str)
     }
 
-    /// What is read there, each with the name of its reader in cursors and coverage.
-    pub fn parts(&self) -> impl Iterator<Item = (Source, &'static str)> {
+    /// What is read there: each source with the name of its reader in cursors and coverage.
+    pub fn parts(&self) -> Vec<Part> {
+        let here = |is_read: bool, source, what| is_read.then(|| Part { source, what, scopes: Vec::new() });
+        let own = |source, what, scopes: Vec<String>| (!scopes.is_empty()).then_some(Part { source, what, scopes });
+        let artifacts = self.artifacts.iter().filter_map(|url| Some(bucket("", url).ok()?.name)).collect();
         let parts = [
-            (self.cloud_trail != TrailBy::Off, Source::CloudTrail, "cloudtrail"),
-            (self.ssm_sessions, Source::SsmSessions, "ssm"),
-            (true, Source::Ecs, "ecs"),
-            (!self.links.is_empty(), Source::Links, "links"),
-            (self.sync_records.is_some(), Source::SyncRecords, "sync_records"),
-            (true, Source::ExecLogs, "exec_logs"),
-            (self.exec_objects.is_some(), Source::ExecObjects, "exec_objects"),
-            (self.artifacts.is_some(), Source::Artifacts, "artifacts"),
+            here(self.cloud_trail != TrailBy::Off, Source::CloudTrail, "cloudtrail"),
+            here(self.ssm_sessions, Source::SsmSessions, "ssm"),
+            here(!self.ecs_clusters.is_empty(), Source::Ecs, "ecs"),
+            own(Source::Links, "links", self.links.clone()),
+            own(Source::SyncRecords, "sync-records", self.sync_records.iter().cloned().collect()),
+            here(true, Source::ExecLogs, "exec-logs"),
+            here(self.exec_objects.is_some(), Source::ExecObjects, "exec-objects"),
+            own(Source::Artifacts, "artifacts", artifacts),
         ];
-        parts.into_iter().filter(|(is_read, ..)| *is_read).map(|(_, source, what)| (source, what))
+        parts.into_iter().flatten().collect()
     }
 
     fn check(&self) -> Result<(), SettingsError> {

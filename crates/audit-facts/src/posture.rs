@@ -73,6 +73,26 @@ pub enum PostureItem {
         /// The role's principals.
         principals: Vec<String>,
     },
+    /// A setting is looked at no longer: what has it is not configured any more, or gone.
+    Unwatched {
+        /// Its kind, see [`PostureItem::kind`].
+        of: String,
+    },
+}
+
+impl PostureItem {
+    /// The kind of setting: of one subject and kind the last reading counts.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::ExecLogging { .. } => "exec_logging",
+            Self::LogGroup { .. } => "log_group",
+            Self::Bucket { .. } => "bucket",
+            Self::Trail { .. } => "trail",
+            Self::UnloggedStart { .. } => "unlogged_start",
+            Self::ForeignGrant { .. } => "foreign_grant",
+            Self::Unwatched { of } => of,
+        }
+    }
 }
 
 fn yes() -> bool {

@@ -134,7 +134,7 @@ impl<'a> Records<'a> {
                 Body::SyncChange(it) => {
                     // A step without an outcome may stand beside the same one with it: the outcome says more.
                     let known: &mut &SyncChange = changes.entry((it.at, it.run_id.as_str(), it.number)).or_insert(&**it);
-                    if it.result > known.result {
+                    if rank(it) > rank(known) {
                         *known = it;
                     }
                 }
@@ -235,6 +235,16 @@ impl<'a> Records<'a> {
         let done = |it: &&&SyncChange| it.result.as_deref() == Some("done") && it.at >= after;
         self.changes.iter().filter(is_it).find(done).copied()
     }
+}
+
+/// How much a record of a change says: an outcome more than none, and than one that is not known.
+fn rank(change: &SyncChange) -> (u8, bool) {
+    let outcome = match change.result.as_deref() {
+        None => 0,
+        Some("unknown") => 1,
+        Some(_) => 2,
+    };
+    (outcome, change.principal_ids.is_some())
 }
 
 fn is_done(change: &SyncChange) -> bool {

@@ -21,6 +21,8 @@ const SAFE: SignedDuration = SignedDuration::from_mins(50);
 const REMEMBERED: SignedDuration = SignedDuration::from_mins(59);
 /// Sessions whose users prove that others' are seen.
 const USERS: usize = 2;
+/// Sessions that are kept in one commit.
+const AT_ONCE: usize = 200;
 /// The cursor's name.
 const CURSOR: &str = "sessions";
 
@@ -62,7 +64,7 @@ pub(crate) async fn read(
             cursor.token = token;
             haul.cursor(CURSOR, json!(cursor));
             ledger.commit(haul)?;
-            return not_read(ledger, Haul::new(Source::BoundaryApi, &source.name, now), &source.scope_id, cursor.listed, error);
+            return not_read(ledger, Haul::new(Source::BoundaryApi, &source.name, now), &scope(source), cursor.listed, error);
         }
     };
     windows(source, &mut haul, &mut cursor);
@@ -81,7 +83,7 @@ pub(crate) async fn read(
 async fn list(
     source: &BoundarySource,
     client: &Client,
-    ledger: &Ledger<'_>,
+    ledger: &mut Ledger<'_>,
     haul: &mut Haul,
     cursor: &mut Cursor,
 ) -> Result<Option<CollectError>, CollectError> {
@@ -95,18 +97,24 @@ async fn list(
         }
         other => other?,
     };
-    cursor.token = changed.token;
     let now = haul.at();
     for session in changed.sessions {
         cursor.unread.entry(session.id).or_insert(now);
     }
     let mut of_one = None;
-    for id in cursor.unread.keys().cloned().collect::<Vec<_>>() {
+    for (number, id) in cursor.unread.keys().cloned().collect::<Vec<_>>().into_iter().enumerate() {
         match one(source, client, ledger, haul, cursor, &id).await {
             Err(error) if is_of_one(&error) => of_one = of_one.or(Some(error)),
             read => read?,
         }
+        if (number + 1).is_multiple_of(AT_ONCE) {
+            // Kept with the token before: a round that is killed lists again, and reads only what it had not read.
+            let mut part = std::mem::replace(haul, Haul::new(Source::BoundaryApi, &source.name, now));
+            part.cursor(CURSOR, json!(cursor));
+            ledger.commit(part)?;
+        }
     }
+    cursor.token = changed.token;
     Ok(of_one)
 }
 
@@ -193,6 +201,11 @@ impl Cursor {
     }
 }
 
+/// What coverage speaks for: no other controller stands in for this one.
+fn scope(source: &BoundarySource) -> String {
+    format!("{}/{}", source.name, source.scope_id)
+}
+
 /// Reads one session; one that is gone meanwhile is left to the next list, and one that may not be read is asked for again.
 async fn one(
     source: &BoundarySource,
@@ -239,7 +252,7 @@ fn windows(source: &BoundarySource, haul: &mut Haul, cursor: &mut Cursor) {
             let text = "the list of sessions has been empty so far: whether the account may see any is not known".to_owned();
             let from = cursor.listed.unwrap_or(safe);
             cursor.blind_from.get_or_insert(from);
-            haul.not_covered(&source.scope_id, from, now, Lack::CannotRead { text });
+            haul.not_covered(&scope(source), from, now, Lack::CannotRead { text });
             return;
         }
         users if users >= USERS => Grade::Proved,
@@ -247,15 +260,15 @@ fn windows(source: &BoundarySource, haul: &mut Haul, cursor: &mut Cursor) {
     };
     match cursor.listed {
         Some(listed) if listed < safe => {
-            haul.not_covered(&source.scope_id, listed, safe, Lack::Missed);
-            haul.covered(&source.scope_id, safe, now, grade);
+            haul.not_covered(&scope(source), listed, safe, Lack::Missed);
+            haul.covered(&scope(source), safe, now, grade);
         }
         // The first session that is seen shows what the empty lists before it were worth, as far back as Boundary remembers.
         Some(listed) => {
             let shown = cursor.blind_from.take().map(|from| from.max(now - REMEMBERED));
-            haul.covered(&source.scope_id, shown.map_or(listed, |from| from.min(listed)), now, grade);
+            haul.covered(&scope(source), shown.map_or(listed, |from| from.min(listed)), now, grade);
         }
-        None => haul.covered(&source.scope_id, safe, now, grade),
+        None => haul.covered(&scope(source), safe, now, grade),
     }
 }
 

@@ -15,6 +15,9 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
 /// Objects within the overlap that are remembered; beyond it they are read again, which changes nothing.
 const REMEMBERED_MAX: usize = 20_000;
 
+/// After how many objects a first list's place is kept.
+const KEPT_EVERY: usize = 100;
+
 /// How far a list was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fresh {
@@ -26,6 +29,34 @@ pub(crate) struct Fresh {
     /// The newest object of this reading.
     #[serde(skip)]
     seen: Option<Timestamp>,
+}
+
+/// How far a first list was read in the order of its keys: where there is much, it takes several rounds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct First {
+    /// When it was begun.
+    began: Option<Timestamp>,
+    /// The last key that was read.
+    pub(crate) after: Option<String>,
+    /// Keys since the cursor was kept.
+    #[serde(skip)]
+    count: usize,
+}
+
+impl First {
+    /// Reads a cursor, and begins where there is none.
+    pub(crate) fn of(cursor: Option<Value>, now: Timestamp) -> Self {
+        let mut first: Self = cursor.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
+        first.began.get_or_insert(now);
+        first
+    }
+
+    /// Notes a key that was read; gives the cursor when it is to be kept.
+    pub(crate) fn read(&mut self, key: &str) -> Option<Value> {
+        self.after = Some(key.to_owned());
+        self.count += 1;
+        self.count.is_multiple_of(KEPT_EVERY).then(|| serde_json::to_value(&*self).unwrap_or_default())
+    }
 }
 
 impl Fresh {
@@ -63,6 +94,12 @@ impl Fresh {
         if self.taken.len() > 2 * REMEMBERED_MAX {
             self.taken.clear();
         }
+    }
+
+    /// As [`Fresh::end`], of a first list that may have taken several rounds: what came in behind its place meanwhile is new.
+    pub(crate) fn end_first(&mut self, first: &First) {
+        self.end();
+        self.newest = self.newest.map(|newest| first.began.map_or(newest, |began| newest.min(began)));
     }
 
     /// Where the next reading begins, once this one came to its end.
@@ -115,6 +152,19 @@ mod tests {
         assert!(fresh.is_new("late", at(16)), "its upload began before the newest");
         assert!(fresh.is_new("c", at(31)));
         assert_eq!(fresh.taken.len(), 1, "only the overlap is remembered");
+    }
+
+    #[test]
+    fn a_first_list_that_is_cut_goes_on_and_what_came_in_behind_it_is_new() {
+        let mut first = First::of(None, at(0));
+        let kept: Vec<Value> = (0..250).filter_map(|key| first.read(&format!("{key:03}"))).collect();
+        assert_eq!(kept.len(), 2);
+        let resumed = First::of(kept.last().cloned(), at(60));
+        assert_eq!((resumed.after.as_deref(), resumed.began), (Some("199"), Some(at(0))));
+        let mut fresh = Fresh::default();
+        fresh.take("249", at(55));
+        fresh.end_first(&resumed);
+        assert!(fresh.is_new("000-late", at(20)) && fresh.is_new("250", at(58)) && !fresh.is_new("100", at(-16)));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! that is killed in between leaves evidence that nothing names, and is read again.
 
 use audit_facts::normalise::{Normalised, Reading};
-use audit_facts::{Coverage, Fact, Grade, Lack, Source};
+use audit_facts::{Body, Coverage, Fact, Grade, Lack, Source};
 use audit_record::sha256_hex;
 use audit_state::{Batch, Committed, CursorChange, EvidenceRow, State, StateError, natural_time};
 use cli_kit::printable;
@@ -107,7 +107,12 @@ impl Haul {
 
     /// The earliest moment that a fact of this haul tells of.
     pub(crate) fn earliest(&self) -> Option<Timestamp> {
-        self.batch.facts.iter().filter_map(|fact| natural_time(&fact.body)).min()
+        let told = |fact: &Fact| match &fact.body {
+            // A task was made before anybody wrote of it.
+            Body::Task(it) => it.seen,
+            body => natural_time(body),
+        };
+        self.batch.facts.iter().filter_map(told).min()
     }
 
     /// Takes one fact.

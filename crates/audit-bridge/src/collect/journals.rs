@@ -20,6 +20,8 @@ const CURSOR: &str = "journal";
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Cursor {
     sha256: String,
+    #[serde(default)]
+    bytes: usize,
     read: Option<Timestamp>,
 }
 
@@ -52,8 +54,11 @@ pub(crate) fn read(source: &RecordsSource, ledger: &mut Ledger<'_>, now: Timesta
     }
     // An empty journal has said nothing since it was made.
     let begun = haul.earliest().or_else(|| Some(made(&source.file)?.min(now)).filter(|_| bytes.is_empty()));
-    haul.covered(&source.name, cursor.read.or(begun).unwrap_or(now), now, Grade::BestEffort);
-    haul.cursor(CURSOR, json!(Cursor { sha256, read: Some(now) }));
+    // Another file in its place says nothing of what the one before had at last.
+    let goes_on = bytes.get(..cursor.bytes).is_some_and(|before| sha256_hex(before) == cursor.sha256);
+    let from = if goes_on { cursor.read } else { None };
+    haul.covered(&source.name, from.or(begun).unwrap_or(now), now, Grade::BestEffort);
+    haul.cursor(CURSOR, json!(Cursor { sha256, bytes: bytes.len(), read: Some(now) }));
     ledger.commit(haul)?;
     Ok(())
 }

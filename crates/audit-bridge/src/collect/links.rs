@@ -5,7 +5,7 @@
 
 use super::cadence::{FIRST, at_cursor, is_due, last_at};
 use super::destinations::group_here;
-use super::fresh::Fresh;
+use super::fresh::{First, Fresh};
 use super::haul::{Haul, KeepError, Ledger};
 use super::log_pages::{StreamRow, events, streams as rows};
 use super::objects::{LATE_DAYS, behind_day, below, day_folders, records, under};
@@ -14,7 +14,7 @@ use super::troubles::{Troubles, is_of_one};
 use audit_facts::normalise::links::record;
 use audit_facts::{Body, Grade, Source};
 use aws_reading::logs::{describe_log_streams, log_events};
-use aws_reading::s3::{Bucket, ObjectRow};
+use aws_reading::s3::{Bucket, ListObjects, ObjectRow};
 use aws_reading::{ReadError, Token};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -218,9 +218,11 @@ async fn bucket(
     let listed = last_at(cursor(place, ledger, &listing)?);
     let mut fresh = Fresh::of(cursor(place, ledger, &objects)?);
     let prefixes = if fresh.is_first() { vec![String::new()] } else { day_folders(place.now, LATE_DAYS) };
+    let begun = format!("first/{text}");
+    let mut first = if fresh.is_first() { Some(First::of(cursor(place, ledger, &begun)?, place.now)) } else { None };
     let (bucket, mut troubles) = (Bucket::new(at.name.clone()), Troubles::default());
     for prefix in &prefixes {
-        if let Err(error) = folder(place, ledger, &bucket, at, prefix, &mut fresh, &mut troubles).await {
+        if let Err(error) = folder(place, ledger, &bucket, (at, prefix, &begun), (&mut fresh, &mut first), &mut troubles).await {
             troubles.note(error)?;
             break;
         }
@@ -231,7 +233,10 @@ async fn bucket(
         ledger.commit(haul)?;
         return troubles.settle(ledger, place.haul(Source::Links, WHAT), text, listed);
     }
-    fresh.end();
+    match &first {
+        Some(first) => fresh.end_first(first),
+        None => fresh.end(),
+    }
     haul.covered(text, listed.unwrap_or(place.now - FIRST), place.now, Grade::BestEffort);
     haul.cursor(&listing, at_cursor(place.now));
     haul.cursor(&objects, fresh.cursor());
@@ -244,12 +249,12 @@ async fn folder(
     place: &AwsPlace<'_>,
     ledger: &mut Ledger<'_>,
     bucket: &Bucket,
-    at: &record_delivery::Bucket,
-    prefix: &str,
-    fresh: &mut Fresh,
+    (at, prefix, begun): (&record_delivery::Bucket, &str, &str),
+    (fresh, first): (&mut Fresh, &mut Option<First>),
     troubles: &mut Troubles,
 ) -> Result<(), CollectError> {
-    let mut pages = place.reader.list_objects(below(bucket, under(&at.prefix, prefix)));
+    let start_after = first.as_ref().and_then(|first| first.after.clone());
+    let mut pages = place.reader.list_objects(ListObjects { start_after, ..below(bucket, under(&at.prefix, prefix)) });
     while let Some(listed) = pages.next_page().await? {
         let is_new = |row: &&ObjectRow| is_record(&at.prefix, &row.key) && fresh.is_new(&object_name(row), row.last_modified);
         let new: Vec<ObjectRow> = listed.rows.objects.iter().filter(is_new).cloned().collect();
@@ -259,6 +264,11 @@ async fn folder(
                 read => read.or_else(|error| troubles.note_of_one(error))?,
             }
             fresh.take(&object_name(&row), row.last_modified);
+            if let Some(kept) = first.as_mut().and_then(|first| first.read(&row.key)) {
+                let mut haul = place.haul(Source::Links, WHAT);
+                haul.cursor(begun, kept);
+                ledger.commit(haul)?;
+            }
         }
     }
     Ok(())

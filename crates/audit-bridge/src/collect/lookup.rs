@@ -32,6 +32,8 @@ const CALLS: [&str; 7] = [
 ];
 /// How far back the first round begins to look.
 const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How long the event history keeps an event, less a day: what was not read by then was never read.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(89 * 24);
 /// How late the event history may show an event, generously.
 const LATEST: SignedDuration = SignedDuration::from_hours(2);
 /// How often that is looked back; the other rounds look back as far as CloudTrail is usually late.
@@ -39,7 +41,7 @@ const LATE_EVERY: SignedDuration = SignedDuration::from_mins(55);
 /// Pages of each call that are read before more is read of any.
 const FIRST_PAGES: usize = 4;
 /// The time that a round has for this.
-const BUDGET: Duration = Duration::from_mins(2);
+const BUDGET: Duration = Duration::from_secs(90);
 /// The cursor's name.
 const CURSOR: &str = "lookup";
 
@@ -70,9 +72,15 @@ impl Cursor {
         let looks_late = self.late.is_none_or(|late| now >= late + LATE_EVERY || now < late);
         let back = if looks_late { LATEST.max(lag) } else { lag };
         let from = self.read.map_or(begin, |read| (read - back).min(now).max(begin));
+        let oldest = now - REMEMBERED;
+        self.begin = Some(begin.max(oldest));
         for call in CALLS {
             let holes = self.holes.entry(call.to_owned()).or_default();
-            holes.push(Hole { from, to: now });
+            holes.push(Hole { from: from.max(oldest), to: now });
+            for hole in holes.iter_mut() {
+                hole.from = hole.from.max(oldest);
+            }
+            holes.retain(|hole| hole.from < hole.to);
             *holes = joined(holes);
         }
         self.read = Some(now);
@@ -142,7 +150,11 @@ async fn read_within(place: &AwsPlace<'_>, ledger: &mut Ledger<'_>, budget: Dura
         for call in CALLS {
             let Some(hole) = cursor.next(call) else { continue };
             match stretch(place, ledger, call, hole, Limit { pages, until }).await {
-                Ok(down_to) => cursor.done(call, down_to),
+                Ok(down_to) => {
+                    cursor.done(call, down_to);
+                    // A round that is cut goes on from here.
+                    keep(place, ledger, &cursor, lag)?;
+                }
                 Err(error) => {
                     keep(place, ledger, &cursor, lag)?;
                     let haul = place.haul(Source::CloudTrail, "cloudtrail");
@@ -153,7 +165,6 @@ async fn read_within(place: &AwsPlace<'_>, ledger: &mut Ledger<'_>, budget: Dura
                 break;
             }
         }
-        keep(place, ledger, &cursor, lag)?;
     }
     Ok(())
 }
@@ -301,6 +312,18 @@ mod tests {
         assert_eq!(spans(&cursor.holes["AssumeRole"]), [(-2 * HOUR, 9 * HOUR), (9 * HOUR + 40 * MINUTE, 10 * HOUR + 5 * MINUTE)]);
         go(&mut cursor, ALL);
         assert!(cursor.holes.values().all(Vec::is_empty));
+    }
+
+    #[test]
+    fn what_the_history_has_forgotten_is_not_read() {
+        const DAY: i64 = 24 * HOUR;
+        let mut cursor = Cursor::default();
+        cursor.ask(at(0), LAG);
+        go(&mut cursor, ALL);
+        cursor.ask(at(120 * DAY), LAG);
+        assert_eq!(spans(&cursor.holes["AssumeRole"]), [(31 * DAY, 120 * DAY)]);
+        go(&mut cursor, SignedDuration::from_hours(10_000));
+        assert_eq!(spans(&cursor.covered(at(120 * DAY))), [(31 * DAY, 120 * DAY)]);
     }
 
     #[test]

@@ -26,12 +26,15 @@ pub(crate) fn note(
     let known = ledger.state.reader().and_then(|reader| reader.coverage(now - DAY, now)).map_err(KeepError::from)?;
     let Some(scope) = scope(source, &known) else { return Ok(()) };
     let text = printable(&chain_text(error), 500);
-    for (kind, what) in source.parts() {
-        let place = format!("{}/{what}", source.name);
-        let is_read = |it: &&Coverage| it.source == kind && it.place == place && it.scope == scope && it.grade > Grade::None;
-        let from = known.iter().filter(is_read).map(|it| it.to).max().unwrap_or(now - DAY);
-        let mut haul = Haul::new(kind, &place, now);
-        haul.not_covered(&scope, from, now, Lack::CannotRead { text: text.clone() });
+    for part in source.parts() {
+        let place = format!("{}/{}", source.name, part.what);
+        let mut haul = Haul::new(part.source, &place, now);
+        for scope in if part.scopes.is_empty() { std::slice::from_ref(&scope) } else { &part.scopes } {
+            let is_read =
+                |it: &&Coverage| it.source == part.source && it.place == place && it.scope == *scope && it.grade > Grade::None;
+            let from = known.iter().filter(is_read).map(|it| it.to).max().unwrap_or(now - DAY);
+            haul.not_covered(scope, from, now, Lack::CannotRead { text: text.clone() });
+        }
         ledger.commit(haul)?;
     }
     Ok(())

@@ -39,11 +39,18 @@ pub enum CollectError {
         found: String,
     },
     /// There was more than there was time for.
-    #[error("read it all within {}: the next round goes on", humantime::format_duration(*.0))]
+    #[error("{}", unfinished(*.0))]
     Unfinished(Duration),
     /// Something that was read is not what it should be.
     #[error("failed to read {0}: {1}")]
     Odd(String, &'static str),
+}
+
+fn unfinished(within: Duration) -> String {
+    match within {
+        Duration::ZERO => "begin: the round has taken long enough, the next one goes on".to_owned(),
+        within => format!("read it all within {}: the next round goes on", humantime::format_duration(within)),
+    }
 }
 
 impl CollectError {

@@ -7,13 +7,14 @@ use super::cadence::is_due;
 use super::haul::{Haul, KeepError, Ledger};
 use super::place::{AwsPlace, CollectError};
 use super::posture::keep_changed;
+use super::troubles::{Troubles, is_of_one};
 use audit_facts::{Body, Posture, PostureItem, Source};
 use aws_reading::iam::Decision;
 use aws_reading::{Page, ReadError};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const WHAT: &str = "policies";
 
@@ -34,23 +35,37 @@ const ACTION: &str = "ssm:StartSession";
 /// Asks IAM, at most every hour.
 ///
 /// # Errors
-/// The first answer that there is none of; everything before it is kept.
+/// The worst of what was not answered; the rest was, and a refusal ends the questions.
 pub(crate) async fn read(place: &AwsPlace<'_>, ledger: &mut Ledger<'_>) -> Result<(), CollectError> {
     let mut cursor = Cursor::of(ledger, place)?;
     if !is_due(cursor.asked, EVERY, place.now) {
         return Ok(());
     }
     cursor.meet(place, ledger)?;
-    for (subject, seen) in &cursor.principals {
-        let mut haul = place.haul(Source::Ecs, WHAT);
-        ask(place, ledger, &mut haul, subject, &seen.task_arn).await?;
+    let mut troubles = Troubles::default();
+    for subject in cursor.due(place.now) {
+        let Some(seen) = cursor.principals.get_mut(&subject) else { continue };
+        let (mut haul, task_arn) = (place.haul(Source::Ecs, WHAT), seen.task_arn.clone());
+        match ask(place, ledger, &mut haul, &subject, &task_arn).await {
+            Ok(()) => {}
+            Err(error) if is_of_principal(&error) => troubles.note_of_one(error)?,
+            Err(error) => return Err(error),
+        }
+        // Whoever was asked about is not the first again, whatever the answer.
+        seen.asked = Some(place.now);
+        haul.cursor(ASKED, json!(cursor));
         ledger.commit(haul)?;
     }
     cursor.asked = Some(place.now);
     let mut haul = place.haul(Source::Ecs, WHAT);
     haul.cursor(ASKED, json!(cursor));
     ledger.commit(haul)?;
-    Ok(())
+    troubles.tell()
+}
+
+/// Whether an answer is about one principal alone: a policy that cannot be evaluated keeps no other from being asked about.
+fn is_of_principal(error: &CollectError) -> bool {
+    is_of_one(error) || matches!(error, CollectError::Aws(ReadError::Refused(_)))
 }
 
 /// What is known between two questions.
@@ -66,12 +81,23 @@ struct Cursor {
 struct Seen {
     at: Timestamp,
     task_arn: String,
+    /// When it was last asked about.
+    #[serde(default)]
+    asked: Option<Timestamp>,
 }
 
 impl Cursor {
     fn of(ledger: &Ledger<'_>, place: &AwsPlace<'_>) -> Result<Self, KeepError> {
         let stored = ledger.cursor(Source::Ecs, &place.place(WHAT), ASKED)?;
         Ok(stored.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default())
+    }
+
+    /// Who is to be asked about, those that were longest not first.
+    fn due(&self, now: Timestamp) -> Vec<String> {
+        let due = self.principals.iter().filter(|(_, seen)| is_due(seen.asked, EVERY, now));
+        let mut due: Vec<(Option<Timestamp>, &String)> = due.map(|(subject, seen)| (seen.asked, subject)).collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, subject)| subject.clone()).collect()
     }
 
     /// Takes in who has opened shells in this account and region since, and lets go of those who have not for long.
@@ -82,21 +108,35 @@ impl Cursor {
         for (arn, task_arn, at) in ledger.state.reader()?.principals(since)? {
             let subject = subject_of(&arn);
             if task_arn.contains(&here) && asked_by(&subject).is_some_and(|asked| asked.account == place.account) {
-                let seen = Seen { at, task_arn };
+                let seen = Seen { at, task_arn, asked: None };
                 let known = self.principals.entry(subject).or_insert_with(|| seen.clone());
                 if known.at < seen.at {
-                    *known = seen;
+                    *known = Seen { asked: known.asked, ..seen };
                 }
             }
         }
-        self.principals.retain(|_, seen| seen.at >= place.now - KNOWN_FOR);
+        // Who may is asked about until he may no more.
+        let standing = standing(ledger)?;
+        self.principals.retain(|subject, seen| seen.at >= place.now - KNOWN_FOR || standing.contains(subject));
         let mut times: Vec<Timestamp> = self.principals.values().map(|seen| seen.at).collect();
         times.sort_unstable_by(|one, other| other.cmp(one));
         if let Some(last) = times.get(PRINCIPALS_MAX - 1) {
-            self.principals.retain(|_, seen| seen.at >= *last);
+            self.principals.retain(|subject, seen| seen.at >= *last || standing.contains(subject));
         }
         Ok(())
     }
+}
+
+/// Those of whom the last answer was that they may.
+fn standing(ledger: &Ledger<'_>) -> Result<BTreeSet<String>, KeepError> {
+    let mut last: BTreeMap<String, (Timestamp, bool)> = BTreeMap::new();
+    for fact in ledger.state.places()?.facts {
+        if let Body::Posture(Posture { at, subject, item: PostureItem::UnloggedStart { allowed, .. } }) = fact.body {
+            let known = last.entry(subject).or_insert((at, allowed));
+            *known = (at, allowed).max(*known);
+        }
+    }
+    Ok(last.into_iter().filter(|(_, (_, allowed))| *allowed).map(|(subject, _)| subject).collect())
 }
 
 /// Asks about one principal and keeps what is news.
@@ -182,6 +222,16 @@ fn asked_by(subject: &str) -> Option<Asked> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_was_longest_not_asked_about_is_the_first() {
+        let at = |minute: i64| Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap();
+        let seen = |asked: Option<i64>| Seen { at: at(0), task_arn: "t".to_owned(), asked: asked.map(at) };
+        let all = [("a", Some(30)), ("b", Some(5)), ("c", None), ("d", Some(10))];
+        let principals = all.into_iter().map(|(name, asked)| (name.to_owned(), seen(asked))).collect();
+        let cursor = Cursor { asked: None, principals };
+        assert_eq!(cursor.due(at(70)), ["c", "b", "d"], "who was asked about within the hour is not");
+    }
 
     #[test]
     fn a_sessions_role_is_asked_about_and_a_user_is() {

@@ -5,13 +5,13 @@
 
 use super::cadence::{at_cursor, is_due, last_at};
 use super::destinations::{Destinations, group_here};
-use super::haul::{Haul, Ledger};
+use super::haul::{Haul, KeepError, Ledger};
 use super::pages::keep_page;
 use super::place::{AwsPlace, CollectError};
 use super::troubles::Troubles;
 use crate::settings::TrailBy;
 use audit_facts::normalise::posture::{BucketSettings, LockRule, bucket, clusters, log_groups, trails};
-use audit_facts::{Body, Fact, Posture, PostureItem, Source};
+use audit_facts::{Body, Fact, Grade, Posture, PostureItem, Source};
 use aws_reading::ecs::{DESCRIBE_MAX, describe_clusters};
 use aws_reading::logs::describe_log_groups;
 use aws_reading::s3::{Answered, Bucket, LockDefault, RetentionMode, Versioning};
@@ -27,6 +27,9 @@ const WHAT: &str = "posture";
 /// The cursor: when settings were last asked for.
 const READ: &str = "read";
 
+/// As long as refusals may have stood.
+const YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
+
 /// Settings change seldom.
 const EVERY: SignedDuration = SignedDuration::from_hours(1);
 
@@ -39,7 +42,7 @@ pub(crate) async fn read(place: &AwsPlace<'_>, ledger: &mut Ledger<'_>) -> Resul
     if !is_due(last, EVERY, place.now) {
         return Ok(());
     }
-    let mut work = Work { place: *place, last, troubles: Troubles::default() };
+    let mut work = Work { place: *place, last, troubles: Troubles::default(), seen: BTreeSet::new() };
     let haul = work.clusters(ledger).await;
     work.part(ledger, Source::Ecs, &place.scope(), haul)?;
     work.log_groups(ledger).await?;
@@ -49,6 +52,9 @@ pub(crate) async fn read(place: &AwsPlace<'_>, ledger: &mut Ledger<'_>) -> Resul
         work.part(ledger, Source::CloudTrail, &place.scope(), haul)?;
     }
     let mut haul = place.haul(Source::Ecs, WHAT);
+    if work.troubles.is_none() {
+        work.let_go(ledger, &mut haul)?;
+    }
     haul.cursor(READ, at_cursor(place.now));
     ledger.commit(haul).map_err(CollectError::from)?;
     work.troubles.tell()
@@ -59,6 +65,8 @@ struct Work<'a> {
     place: AwsPlace<'a>,
     last: Option<Timestamp>,
     troubles: Troubles,
+    /// The settings that were read, by subject and kind.
+    seen: BTreeSet<(String, String)>,
 }
 
 /// What reading one part brought.
@@ -68,7 +76,9 @@ impl Work<'_> {
     /// Keeps a part, or notes why there is none and what that leaves unknown.
     fn part(&mut self, ledger: &mut Ledger<'_>, source: Source, scope: &str, part: Part) -> Result<(), CollectError> {
         match part {
-            Ok(haul) => {
+            Ok(mut haul) => {
+                // What a setting is now mends what was not known of it; no stream's coverage is counted by this.
+                haul.covered(scope, self.place.now - YEAR, self.place.now, Grade::BestEffort);
                 ledger.commit(haul)?;
                 Ok(())
             }
@@ -83,13 +93,35 @@ impl Work<'_> {
         }
     }
 
-    async fn clusters(&self, ledger: &mut Ledger<'_>) -> Part {
+    /// Notes what was read, and leaves what is news.
+    fn keep(&mut self, facts: &mut Vec<Fact>, ledger: &Ledger<'_>) -> Result<(), CollectError> {
+        let names = facts.iter().filter_map(posture_of).map(|it| (it.subject.clone(), it.item.kind().to_owned()));
+        self.seen.extend(names);
+        keep_changed(facts, ledger)
+    }
+
+    /// Says of what was read before, and is not now that everything was read, that it is looked at no longer.
+    fn let_go(&self, ledger: &Ledger<'_>, haul: &mut Haul) -> Result<(), CollectError> {
+        let before = watched(&ledger.state.places().map_err(KeepError::from)?.facts, &self.place.place(WHAT));
+        let gone: Vec<&(String, String)> = before.difference(&self.seen).collect();
+        if !gone.is_empty() {
+            let body = json!({"watched": self.seen, "no_longer": gone}).to_string();
+            let reading = haul.keep(ledger, body.as_bytes(), json!({"settings": "those that the configuration leads to"}))?;
+            for (subject, of) in gone {
+                let item = PostureItem::Unwatched { of: of.clone() };
+                haul.add(reading.fact(Body::Posture(Posture { at: self.place.now, subject: subject.clone(), item })));
+            }
+        }
+        Ok(())
+    }
+
+    async fn clusters(&mut self, ledger: &mut Ledger<'_>) -> Part {
         let mut haul = self.place.haul(Source::Ecs, WHAT);
         for names in self.place.source.ecs_clusters.chunks(DESCRIBE_MAX) {
             let page = self.place.reader.ask(&describe_clusters(names)).await?;
             let reading = keep_page(&mut haul, ledger, &page)?;
             let mut read = clusters(&reading, &page.body);
-            keep_changed(&mut read.facts, ledger)?;
+            self.keep(&mut read.facts, ledger)?;
             haul.take(read);
         }
         Ok(haul)
@@ -110,7 +142,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn log_group(&self, ledger: &mut Ledger<'_>, source: Source, group: &str) -> Part {
+    async fn log_group(&mut self, ledger: &mut Ledger<'_>, source: Source, group: &str) -> Part {
         let mut haul = self.place.haul(source, WHAT);
         let mut pages = self.place.reader.list(describe_log_groups(group));
         let subject = format!(":log-group:{group}");
@@ -119,7 +151,7 @@ impl Work<'_> {
             let mut read = log_groups(&reading, &listed.page.body);
             // The list is of all groups whose names begin so.
             read.facts.retain(|fact| posture_of(fact).is_some_and(|it| it.subject == *group || it.subject.ends_with(&subject)));
-            keep_changed(&mut read.facts, ledger)?;
+            self.keep(&mut read.facts, ledger)?;
             haul.take(read);
         }
         Ok(haul)
@@ -156,7 +188,7 @@ impl Work<'_> {
         Ok(buckets)
     }
 
-    async fn bucket(&self, ledger: &mut Ledger<'_>, source: Source, name: &str) -> Part {
+    async fn bucket(&mut self, ledger: &mut Ledger<'_>, source: Source, name: &str) -> Part {
         let mut haul = self.place.haul(source, WHAT);
         let (reader, at) = (self.place.reader, Bucket::new(name));
         let versioning = reader.bucket_versioning(&at).await?;
@@ -174,14 +206,14 @@ impl Work<'_> {
             encrypted: encryption.is_some(),
         };
         let mut facts = vec![bucket(&reading, settings)];
-        keep_changed(&mut facts, ledger)?;
+        self.keep(&mut facts, ledger)?;
         for fact in facts {
             haul.add(fact);
         }
         Ok(haul)
     }
 
-    async fn trails(&self, ledger: &mut Ledger<'_>) -> Part {
+    async fn trails(&mut self, ledger: &mut Ledger<'_>) -> Part {
         let mut haul = self.place.haul(Source::CloudTrail, WHAT);
         let described = self.place.reader.ask(&cloudtrail::describe_trails(true)).await?;
         let mut statuses = BTreeMap::new();
@@ -193,7 +225,7 @@ impl Work<'_> {
         let answers = json!({"trails": text(Some(&described)), "statuses": shown});
         let reading = haul.keep(ledger, answers.to_string().as_bytes(), json!({"call": "cloudtrail:DescribeTrails"}))?;
         let mut read = trails(&reading, &self.place.source.region, &described.body, &statuses);
-        keep_changed(&mut read.facts, ledger)?;
+        self.keep(&mut read.facts, ledger)?;
         haul.take(read);
         Ok(haul)
     }
@@ -258,6 +290,17 @@ fn posture_of(fact: &Fact) -> Option<&Posture> {
     }
 }
 
+/// What a place watches: the settings that it told of, and of which it has not said that it looks at them no longer.
+fn watched(stored: &[Fact], place: &str) -> BTreeSet<(String, String)> {
+    let mut last: BTreeMap<(String, String), (Timestamp, bool)> = BTreeMap::new();
+    for it in stored.iter().filter(|fact| fact.place == place).filter_map(posture_of) {
+        let is_watched = !matches!(it.item, PostureItem::Unwatched { .. });
+        let known = last.entry((it.subject.clone(), it.item.kind().to_owned())).or_insert((it.at, is_watched));
+        *known = (it.at, is_watched).max(*known);
+    }
+    last.into_iter().filter(|(_, (_, is_watched))| *is_watched).map(|(name, _)| name).collect()
+}
+
 /// Leaves those that say something else than the last stored one of the same subject and kind.
 pub(super) fn keep_changed(facts: &mut Vec<Fact>, ledger: &Ledger<'_>) -> Result<(), CollectError> {
     let stored = ledger.state.places().map_err(super::haul::KeepError::from)?.facts;
@@ -266,12 +309,14 @@ pub(super) fn keep_changed(facts: &mut Vec<Fact>, ledger: &Ledger<'_>) -> Result
 }
 
 fn is_change<'p>(new: &Posture, stored: impl Iterator<Item = &'p Posture>) -> bool {
-    let kind = std::mem::discriminant(&new.item);
-    let same = stored.filter(|it| it.subject == new.subject && std::mem::discriminant(&it.item) == kind);
-    same.max_by_key(|it| it.at).is_none_or(|last| match (&last.item, &new.item) {
-        // What showed it is not the setting.
-        (PostureItem::UnloggedStart { allowed: old, .. }, PostureItem::UnloggedStart { allowed: new, .. }) => old != new,
-        (old, new) => old != new,
+    let same = stored.filter(|it| it.subject == new.subject && it.item.kind() == new.item.kind());
+    // Whoever else looks at it has the word over who does no longer.
+    same.max_by_key(|it| (it.at, !matches!(it.item, PostureItem::Unwatched { .. }))).is_none_or(|last| {
+        match (&last.item, &new.item) {
+            // What showed it is not the setting.
+            (PostureItem::UnloggedStart { allowed: old, .. }, PostureItem::UnloggedStart { allowed: new, .. }) => old != new,
+            (old, new) => old != new,
+        }
     })
 }
 

@@ -7,10 +7,10 @@
 use super::haul::{Haul, KeepError, Ledger};
 use super::place::{CollectError, not_read};
 use crate::settings::BoundarySource;
-use audit_facts::{Body, Fact, Posture, PostureItem, Source};
+use audit_facts::{Body, Fact, Grade, Posture, PostureItem, Source};
 use boundary_api::{Client, ListOptions, Role};
 use investigation::Marker;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +36,10 @@ pub(crate) async fn read(
                 let reading = haul.keep(ledger, &body, json!({"call": format!("GET /v1/roles/{}", posture.subject)}))?;
                 haul.add(reading.fact(Body::Posture(posture)));
             }
+            ledger.commit(haul)?;
+            // What roles are now mends what was not known of them.
+            let mut haul = Haul::new(Source::SyncRecords, &place, now);
+            haul.covered(&place, now - SignedDuration::from_hours(366 * 24), now, Grade::BestEffort);
             ledger.commit(haul)?;
             Ok(())
         }

@@ -4,7 +4,7 @@
 //! of a later one, in another.
 
 use super::cadence::{FIRST, at_cursor, last_at};
-use super::fresh::Fresh;
+use super::fresh::{First, Fresh};
 use super::haul::{KeepError, Ledger};
 use super::objects::{LATE_DAYS, behind_day, below, day_folders, records, under};
 use super::place::{AwsPlace, CollectError};
@@ -24,6 +24,7 @@ const WHAT: &str = "sync-records";
 const LISTING: &str = "listing";
 const OBJECTS: &str = "objects";
 const OPEN: &str = "open";
+const BEGUN: &str = "first";
 
 /// Lines that are carried on; a run has few open writes.
 const CARRIED_MAX: usize = 512;
@@ -41,6 +42,12 @@ pub(crate) async fn read(place: &AwsPlace<'_>, ledger: &mut Ledger<'_>) -> Resul
     let listed = last_at(cursor(place, ledger, LISTING)?);
     let mut fresh = Fresh::of(cursor(place, ledger, OBJECTS)?);
     let mut troubles = Troubles::default();
+    let first = First::of(cursor(place, ledger, BEGUN)?, place.now);
+    if fresh.is_first() {
+        let mut haul = place.haul(Source::SyncRecords, WHAT);
+        haul.cursor(BEGUN, serde_json::to_value(&first).unwrap_or_default());
+        ledger.commit(haul)?;
+    }
     if let Err(error) = all(place, ledger, &at, &mut fresh, &mut troubles).await {
         troubles.note(error)?;
         let mut haul = place.haul(Source::SyncRecords, WHAT);
@@ -48,7 +55,11 @@ pub(crate) async fn read(place: &AwsPlace<'_>, ledger: &mut Ledger<'_>) -> Resul
         ledger.commit(haul)?;
         return troubles.settle(ledger, place.haul(Source::SyncRecords, WHAT), url, listed);
     }
-    fresh.end();
+    if fresh.is_first() {
+        fresh.end_first(&first);
+    } else {
+        fresh.end();
+    }
     let mut haul = place.haul(Source::SyncRecords, WHAT);
     haul.covered(url, listed.unwrap_or(place.now - FIRST), place.now, Grade::BestEffort);
     haul.cursor(LISTING, at_cursor(place.now));
@@ -99,7 +110,10 @@ async fn folder(
     fresh: &mut Fresh,
     troubles: &mut Troubles,
 ) -> Result<(), CollectError> {
-    let mut pages = place.reader.list_objects(below(bucket, format!("{owner}{prefix}")));
+    let begun = format!("{BEGUN}/{owner}");
+    let mut first = if fresh.is_first() { Some(First::of(cursor(place, ledger, &begun)?, place.now)) } else { None };
+    let start_after = first.as_ref().and_then(|first| first.after.clone());
+    let mut pages = place.reader.list_objects(ListObjects { start_after, ..below(bucket, format!("{owner}{prefix}")) });
     while let Some(listed) = pages.next_page().await? {
         let is_new = |row: &&ObjectRow| is_piece(owner, &row.key) && fresh.is_new(&name(row), row.last_modified);
         let new: Vec<ObjectRow> = listed.rows.objects.iter().filter(is_new).cloned().collect();
@@ -109,6 +123,11 @@ async fn folder(
                 read => read.or_else(|error| troubles.note_of_one(error))?,
             }
             fresh.take(&name(&row), row.last_modified);
+            if let Some(kept) = first.as_mut().and_then(|first| first.read(&row.key)) {
+                let mut haul = place.haul(Source::SyncRecords, WHAT);
+                haul.cursor(&begun, kept);
+                ledger.commit(haul)?;
+            }
         }
     }
     Ok(())

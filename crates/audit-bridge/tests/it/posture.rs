@@ -51,6 +51,39 @@ async fn every_setting_is_a_fact_and_only_a_change_is_another() {
 }
 
 #[tokio::test]
+async fn what_is_configured_no_more_is_let_go_of_and_taken_up_again() {
+    let mut site = site().await;
+    site.news(What::Posture).await;
+    let links = std::mem::take(&mut site.source.links);
+    site.advance(Duration::from_hours(1));
+    let news = site.news(What::Posture).await;
+    let gone = PostureItem::Unwatched { of: "log_group".to_owned() };
+    let group = "arn:aws:logs:us-east-2:123456789012:log-group:/boundary/links";
+    assert_eq!(news.iter().map(item).collect::<Vec<_>>(), [(group, &gone)]);
+    site.advance(Duration::from_hours(1));
+    assert!(site.news(What::Posture).await.is_empty(), "it is said once");
+    site.source.links = links;
+    site.advance(Duration::from_hours(1));
+    let again = PostureItem::LogGroup { retention_days: None, kms: false };
+    assert_eq!(site.news(What::Posture).await.iter().map(item).collect::<Vec<_>>(), [(group, &again)]);
+}
+
+#[tokio::test]
+async fn a_refusal_lets_go_of_nothing() {
+    let mut site = site().await;
+    site.news(What::Posture).await;
+    site.deny(&["logs:DescribeLogGroups"]).await;
+    site.advance(Duration::from_hours(1));
+    site.read(What::Posture).await.unwrap_err();
+    assert!(
+        !site
+            .facts()
+            .iter()
+            .any(|fact| matches!(&fact.body, Body::Posture(it) if matches!(it.item, PostureItem::Unwatched { .. })))
+    );
+}
+
+#[tokio::test]
 async fn a_bucket_without_a_lock_says_so() {
     let mut site = Site::of(json!({"artifacts": "s3://plain", "cloud_trail": "off"})).await;
     site.world.add_bucket("plain", "eu-central-1");

@@ -22,8 +22,10 @@ pub fn judge_places(facts: &[Fact], coverage: &[Coverage], context: &Context<'_>
                 raiser.raise(Raised::new(Code::RecordChainBroken, subject, State::Confirmed, text).evidence([fact.id()]));
             }
             Body::Posture(it) => {
-                let kept = latest.entry((&it.subject, kind(&it.item))).or_insert((it, fact));
-                if (it.at, fact.id()) > (kept.0.at, kept.1.id()) {
+                let kept = latest.entry((&it.subject, it.item.kind())).or_insert((it, fact));
+                // Whoever else looks at it has the word over who does no longer.
+                let rank = |it: &Posture, fact: &Fact| (it.at, !matches!(it.item, PostureItem::Unwatched { .. }), fact.id());
+                if rank(it, fact) > rank(kept.0, kept.1) {
                     *kept = (it, fact);
                 }
             }
@@ -55,18 +57,6 @@ fn not_read(window: &Coverage, context: &Context<'_>, raiser: &mut Raiser) {
     let subject = Subject::Window(format!("{}|{}|{}", window.source, window.place, window.from));
     let text = format!("{} from {} to {}: {text}", shown(&window.place), window.from, window.to);
     raiser.raise(Raised::new(code, subject, State::Confirmed, text).at(Some(window.from)));
-}
-
-/// What kind of setting it is: of each kind the last reading counts.
-fn kind(item: &PostureItem) -> &'static str {
-    match item {
-        PostureItem::ExecLogging { .. } => "exec_logging",
-        PostureItem::LogGroup { .. } => "log_group",
-        PostureItem::Bucket { .. } => "bucket",
-        PostureItem::Trail { .. } => "trail",
-        PostureItem::UnloggedStart { .. } => "unlogged_start",
-        PostureItem::ForeignGrant { .. } => "foreign_grant",
-    }
 }
 
 /// The last instant of a window, whose end is not in it.
@@ -112,7 +102,7 @@ fn setting(posture: &Posture, fact: &Fact, context: &Context<'_>, raiser: &mut R
             Some(_) if !validated => raise(Code::NoTrail, "the trail writes no digests".to_owned()),
             Some(_) => {}
         },
-        PostureItem::UnloggedStart { allowed: false, .. } => {}
+        PostureItem::UnloggedStart { allowed: false, .. } | PostureItem::Unwatched { .. } => {}
         PostureItem::UnloggedStart { shown_by, allowed: true } => {
             raise(Code::PostureUnloggedStart, format!("may start sessions past ECS Exec ({})", shown(shown_by)));
         }
