@@ -251,7 +251,7 @@ impl<'a> Rounding<'a> {
         let settings = self.settings;
         for (source, client) in settings.boundary.iter().zip(&eyes.boundary) {
             let now = self.now;
-            // What forgets has all the time it needs, and keeps what it read only at its end.
+            // What forgets has all the time it needs.
             self.within(None, &source.name, async |ledger| boundary::read(source, client, ledger, now).await).await?;
         }
         self.round.boundary_read = !settings.boundary.is_empty() && self.round.failed.is_empty();
@@ -449,7 +449,7 @@ mod tests {
         assert_eq!(began.elapsed(), 3 * SHARE + 3 * REST);
         rounding.source("short", async |_| Ok(())).await.unwrap();
         assert_eq!((rounding.round.read, rounding.round.failed.len()), (1, 6));
-        assert_eq!(rounding.round.failed[0].why, "read it all within 5m: the next round goes on");
+        assert_eq!(rounding.round.failed[0].why, "failed to read it all within 5m; the next round goes on");
         for number in 6..20 {
             rounding.source(&format!("endless {number}"), async |_| std::future::pending().await).await.unwrap();
         }

@@ -55,11 +55,15 @@ pub(crate) fn shown(windows: Vec<Coverage>) -> Vec<Coverage> {
     windows.into_iter().filter(|it| it.grade == Grade::None || !is_of_settings(it)).collect()
 }
 
+/// The windows of what the configuration still leads to.
+pub(crate) fn led_to(settings: &Settings, windows: Vec<Coverage>) -> Vec<Coverage> {
+    windows.into_iter().filter(|it| settings.leads_to(&it.place, &it.scope)).collect()
+}
+
 /// Windows as the judge and the grades take them: a scope that nothing configured reads any more misses nothing after its end, as
 /// long as its source is read elsewhere.
 pub(crate) fn counting(settings: &Settings, windows: &[Coverage]) -> Vec<Coverage> {
-    let names = settings.all_names();
-    let is_configured = |it: &Coverage| names.iter().any(|name| name == it.place.split('/').next().unwrap_or_default());
+    let is_configured = |it: &Coverage| settings.leads_to(&it.place, &it.scope);
     let mut all = of_events(windows);
     let mut scopes: BTreeMap<(Source, &str), (bool, Timestamp)> = BTreeMap::new();
     let events = all.clone();
@@ -149,13 +153,20 @@ mod tests {
     #[test]
     fn what_is_configured_no_more_ends_and_what_never_was_read_is_a_hole() {
         let settings = settings("[[boundary]]\nname = 'b'\n[[boundary]]\nname = 'c'\n");
-        let windows = [window("b", "b/global", 60), window("old", "old/global", 10), window("b/roles", "x", 5)];
+        let windows = [
+            window("b", "b/global", 60),
+            window("old", "old/global", 10),
+            window("b", "b/o_before", 12),
+            window("b/roles", "x", 5),
+        ];
         let grade =
             |windows: &[Coverage], minute| CoverageMap::of(windows).grade(Source::BoundaryApi, None, at(minute), at(minute + 1));
         let counting = counting(&settings, &windows);
         assert_eq!(grade(&windows, 20), Grade::None, "as they stand the old one silences all");
         assert_eq!((grade(&counting, 5), grade(&counting, 20)), (Grade::Proved, Grade::Proved));
         assert_eq!(grade(&counting, 70), Grade::None);
+        let led = led_to(&settings, windows.to_vec());
+        assert_eq!(reached(&led, &expected(&settings, &led)[0]), Some(at(60)), "the scope before counts no more");
         let alone = super::counting(&settings, &windows[1..2]);
         assert_eq!(grade(&alone, 20), Grade::None, "nothing else is read");
         let expected = expected(&settings, &windows);

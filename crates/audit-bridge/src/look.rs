@@ -3,7 +3,7 @@
 //! Owns which rows are asked for. Looking never changes the state, and works while a collector runs.
 
 use crate::args::{AccessArgs, FindingsArgs, OutputWord, PeriodArgs, SessionsArgs};
-use crate::expected::{Expected, counting, expected, lag, never_read, reached, shown};
+use crate::expected::{Expected, counting, expected, lag, led_to, never_read, reached, shown};
 use crate::program::{failed, open_reader, paper, print, print_lines, tell};
 use crate::settings::Settings;
 use crate::{daemon, exit};
@@ -195,7 +195,7 @@ fn read_so_far(settings: &Settings, reader: &Reader, period: &PeriodArgs) -> Res
 
 /// The configured sources that were not read as far as they should have been by now.
 fn late(settings: &Settings, reader: &Reader, now: Timestamp) -> Result<Vec<String>, StateError> {
-    let windows = reader.coverage(now - USUAL, now)?;
+    let windows = led_to(settings, reader.coverage(now - USUAL, now)?);
     let late = |it: &Expected| match reached(&windows, it) {
         Some(at) if at >= now - lag(settings, it.source) => None,
         Some(at) => Some(format!("{} (until {} UTC)", it.place, at.strftime("%Y-%m-%d %H:%M"))),
@@ -227,7 +227,7 @@ pub(crate) fn graded(
     now: Timestamp,
 ) -> Result<Overall, StateError> {
     // How far a source was read shows before the period too: CloudTrail is always late.
-    let recent = reader.coverage(period.from.min(now) - USUAL, now)?;
+    let recent = led_to(settings, reader.coverage(period.from.min(now) - USUAL, now)?);
     let expected = expected(settings, &recent);
     let mut due: BTreeMap<Source, Timestamp> = BTreeMap::new();
     for it in &expected {

@@ -278,8 +278,8 @@ pub struct Settings {
     pub daemon: Daemon,
     /// The canary's principal.
     pub canary: Option<String>,
-    /// The names of all sources, whatever of them is read.
-    known: Vec<String>,
+    /// What all sources speak for, whatever of them is read in this run.
+    known: Vec<Speaks>,
     /// Each value with its origin, for `config show`.
     pub shown: Vec<[String; 3]>,
 }
@@ -347,7 +347,7 @@ pub(crate) fn settle(common: &Common, collect: &CollectArgs, files: &FileLayers<
         shown: shown.rows(),
     };
     settings.check()?;
-    settings.known = settings.names().into_iter().map(str::to_owned).collect();
+    settings.known = settings.speaks();
     settings.keep_only(&collect.sources)?;
     Ok(settings)
 }
@@ -361,9 +361,25 @@ impl Settings {
         boundary.chain(events).chain(aws).chain(self.records.iter().map(|it| it.name.as_str())).collect()
     }
 
-    /// The names of all sources, whatever of them is read in this run.
-    pub(crate) fn all_names(&self) -> &[String] {
-        &self.known
+    /// Whether a window of a place and scope is one that the configuration still leads to.
+    pub(crate) fn leads_to(&self, place: &str, scope: &str) -> bool {
+        self.known.iter().any(|it| it.place == place && it.takes(scope))
+    }
+
+    fn speaks(&self) -> Vec<Speaks> {
+        let own = |place: &str, scope: String| Speaks { place: place.to_owned(), scopes: vec![scope], region: String::new() };
+        let mut all: Vec<Speaks> = self.boundary.iter().map(|it| own(&it.name, it.scope())).collect();
+        all.extend(self.boundary_events.iter().map(|it| own(&it.name, it.name.clone())));
+        all.extend(self.records.iter().map(|it| own(&it.name, it.name.clone())));
+        for aws in &self.aws {
+            let part = |part: Part| Speaks {
+                place: format!("{}/{}", aws.name, part.what),
+                scopes: part.scopes,
+                region: aws.region.clone(),
+            };
+            all.extend(aws.parts().into_iter().map(part));
+        }
+        all
     }
 
     fn check(&self) -> Result<(), SettingsError> {
@@ -442,6 +458,11 @@ impl Settings {
 }
 
 impl BoundarySource {
+    /// What its coverage speaks for: no other controller stands in for this one.
+    pub(crate) fn scope(&self) -> String {
+        format!("{}/{}", self.name, self.scope_id)
+    }
+
     /// How to log in, when the environment has no token.
     pub fn account(&self) -> Option<ProgramAccount> {
         Some(ProgramAccount {
@@ -460,6 +481,22 @@ impl BoundarySource {
             return Err(value(&key, &self.requests_per_second.to_string(), "requests_per_second above 0"));
         }
         Ok(())
+    }
+}
+
+/// What a source speaks for.
+#[derive(Debug, Clone)]
+struct Speaks {
+    place: String,
+    /// None where it is the account and region.
+    scopes: Vec<String>,
+    region: String,
+}
+
+impl Speaks {
+    fn takes(&self, scope: &str) -> bool {
+        let is_here = || scope.split_once('/').is_some_and(|(_, region)| region == self.region);
+        if self.scopes.is_empty() { is_here() } else { self.scopes.iter().any(|it| it == scope) }
     }
 }
 

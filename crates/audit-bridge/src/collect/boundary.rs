@@ -64,7 +64,7 @@ pub(crate) async fn read(
             cursor.token = token;
             haul.cursor(CURSOR, json!(cursor));
             ledger.commit(haul)?;
-            return not_read(ledger, Haul::new(Source::BoundaryApi, &source.name, now), &scope(source), cursor.listed, error);
+            return not_read(ledger, Haul::new(Source::BoundaryApi, &source.name, now), &source.scope(), cursor.listed, error);
         }
     };
     windows(source, &mut haul, &mut cursor);
@@ -201,11 +201,6 @@ impl Cursor {
     }
 }
 
-/// What coverage speaks for: no other controller stands in for this one.
-fn scope(source: &BoundarySource) -> String {
-    format!("{}/{}", source.name, source.scope_id)
-}
-
 /// Reads one session; one that is gone meanwhile is left to the next list, and one that may not be read is asked for again.
 async fn one(
     source: &BoundarySource,
@@ -252,7 +247,7 @@ fn windows(source: &BoundarySource, haul: &mut Haul, cursor: &mut Cursor) {
             let text = "the list of sessions has been empty so far: whether the account may see any is not known".to_owned();
             let from = cursor.listed.unwrap_or(safe);
             cursor.blind_from.get_or_insert(from);
-            haul.not_covered(&scope(source), from, now, Lack::CannotRead { text });
+            haul.not_covered(&source.scope(), from, now, Lack::CannotRead { text });
             return;
         }
         users if users >= USERS => Grade::Proved,
@@ -260,15 +255,15 @@ fn windows(source: &BoundarySource, haul: &mut Haul, cursor: &mut Cursor) {
     };
     match cursor.listed {
         Some(listed) if listed < safe => {
-            haul.not_covered(&scope(source), listed, safe, Lack::Missed);
-            haul.covered(&scope(source), safe, now, grade);
+            haul.not_covered(&source.scope(), listed, safe, Lack::Missed);
+            haul.covered(&source.scope(), safe, now, grade);
         }
         // The first session that is seen shows what the empty lists before it were worth, as far back as Boundary remembers.
         Some(listed) => {
             let shown = cursor.blind_from.take().map(|from| from.max(now - REMEMBERED));
-            haul.covered(&scope(source), shown.map_or(listed, |from| from.min(listed)), now, grade);
+            haul.covered(&source.scope(), shown.map_or(listed, |from| from.min(listed)), now, grade);
         }
-        None => haul.covered(&scope(source), safe, now, grade),
+        None => haul.covered(&source.scope(), safe, now, grade),
     }
 }
 

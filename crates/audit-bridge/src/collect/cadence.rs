@@ -11,6 +11,9 @@ pub(crate) const LIST_EVERY: SignedDuration = SignedDuration::from_mins(15);
 /// How far the first list speaks back.
 pub(crate) const FIRST: SignedDuration = SignedDuration::from_hours(24);
 
+/// As long as a refusal to show settings may have stood: what they are now mends all of it.
+pub(crate) const SETTINGS_MEND: SignedDuration = SignedDuration::from_hours(366 * 24);
+
 /// The time in a cursor.
 pub(crate) fn last_at(cursor: Option<Value>) -> Option<Timestamp> {
     cursor?.get("at")?.as_str()?.parse().ok()

@@ -48,8 +48,8 @@ pub enum CollectError {
 
 fn unfinished(within: Duration) -> String {
     match within {
-        Duration::ZERO => "begin: the round has taken long enough, the next one goes on".to_owned(),
-        within => format!("read it all within {}: the next round goes on", humantime::format_duration(within)),
+        Duration::ZERO => "not begun: the round has taken long enough; the next one goes on".to_owned(),
+        within => format!("failed to read it all within {}; the next round goes on", humantime::format_duration(within)),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Owns what is asked, and that a setting is a new fact only when it is another one. Each part is read for itself: a refusal
 //! says which source's evidence stands on unknown ground.
 
-use super::cadence::{at_cursor, is_due, last_at};
+use super::cadence::{SETTINGS_MEND, at_cursor, is_due, last_at};
 use super::destinations::{Destinations, group_here};
 use super::haul::{Haul, KeepError, Ledger};
 use super::pages::keep_page;
@@ -26,9 +26,6 @@ const WHAT: &str = "posture";
 
 /// The cursor: when settings were last asked for.
 const READ: &str = "read";
-
-/// As long as refusals may have stood.
-const YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 /// Settings change seldom.
 const EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -78,7 +75,7 @@ impl Work<'_> {
         match part {
             Ok(mut haul) => {
                 // What a setting is now mends what was not known of it; no stream's coverage is counted by this.
-                haul.covered(scope, self.place.now - YEAR, self.place.now, Grade::BestEffort);
+                haul.covered(scope, self.place.now - SETTINGS_MEND, self.place.now, Grade::BestEffort);
                 ledger.commit(haul)?;
                 Ok(())
             }

@@ -4,13 +4,14 @@
 //! its own. The setting's time is the role's own, so that the same role read again is the same fact; one that is broad no longer,
 //! or gone, is told once.
 
+use super::cadence::SETTINGS_MEND;
 use super::haul::{Haul, KeepError, Ledger};
 use super::place::{CollectError, not_read};
 use crate::settings::BoundarySource;
 use audit_facts::{Body, Fact, Grade, Posture, PostureItem, Source};
 use boundary_api::{Client, ListOptions, Role};
 use investigation::Marker;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +40,7 @@ pub(crate) async fn read(
             ledger.commit(haul)?;
             // What roles are now mends what was not known of them.
             let mut haul = Haul::new(Source::SyncRecords, &place, now);
-            haul.covered(&place, now - SignedDuration::from_hours(366 * 24), now, Grade::BestEffort);
+            haul.covered(&place, now - SETTINGS_MEND, now, Grade::BestEffort);
             ledger.commit(haul)?;
             Ok(())
         }
